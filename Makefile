@@ -1,0 +1,50 @@
+# make demo   installs what is missing and runs the study on the built-in cohort
+# make test   installs what is missing and runs every check
+PYTHON ?= python3
+CORES  ?= $(shell nproc)
+BIN    := .venv/bin
+READY  := .venv/installed
+CODE   := Snakefile workflow/rules
+PATH   := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test check unit workflow lock clean
+
+demo: $(READY)
+	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --report results/snakemake-report.html
+	@echo "Tables, figures and images are in results/; results/README.md says what each is."
+
+test: check unit workflow
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check $(CODE)
+	$(BIN)/mypy workflow/scripts/spect2pet
+	$(BIN)/snakemake --lint
+
+# One thread a test process: two of them share the machine.
+unit: $(READY)
+	OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 $(BIN)/pytest -n $(CORES) tests/unit
+
+workflow: $(READY)
+	$(BIN)/pytest tests/workflow
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is too old: Python 3.11 or newer is needed (make PYTHON=python3.12 ...)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	touch $@
+
+# Writes the lock anew from the ranges in pyproject.toml.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet torch==2.13.0 --editable '.[test]'
+	{ sed -n '/^#/p' requirements.lock; .venv-lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > requirements.new
+	mv requirements.new requirements.lock
+	rm -r .venv-lock
+
+clean:
+	rm -rf .snakemake logs
+	find results -mindepth 1 ! -name README.md -delete

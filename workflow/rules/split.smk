@@ -1,0 +1,23 @@
+"""Split: who trains, who validates, who tests; by subject, never by slice."""
+
+
+rule split_subjects:
+    """Write the seeded, stratified split; the table's split column goes before it."""
+    output:
+        table="results/split/split.tsv",
+        sidecar="results/split/split.json",
+    log:
+        log_of("split_subjects"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=code_of("split_subjects"),
+        settings=config["split"],
+        subjects=split_columns(),
+        threads=1,
+    script:
+        "../scripts/split_subjects.py"

@@ -1,0 +1,23 @@
+"""Check one raw image and bring it to canonical NIfTI in mL/100 g/min."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import images, provenance
+    from spect2pet.errors import InputError
+
+    if snakemake.params.problem:
+        raise InputError(snakemake.params.problem)
+    images.prepare_image(
+        snakemake.input.raw,
+        snakemake.output.image,
+        subject=snakemake.wildcards.subject,
+        modality=snakemake.wildcards.modality,
+        unit=snakemake.params.unit,
+        settings=snakemake.params.settings,
+        made_by=provenance.stamp(
+            snakemake.params.settings,
+            code=snakemake.params.code,
+            packages=["nibabel", "numpy", "scipy"],
+        ),
+    )

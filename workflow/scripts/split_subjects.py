@@ -1,0 +1,16 @@
+"""Write which subject is in which set."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    import pandas as pd
+
+    from spect2pet import provenance, splitting
+
+    settings = snakemake.params.settings
+    splitting.write_split(
+        snakemake.output.table,
+        pd.DataFrame(snakemake.params.subjects).set_index("subject", drop=False),
+        settings,
+        provenance.stamp(settings, settings["seed"], snakemake.params.code, ["pandas"]),
+    )
