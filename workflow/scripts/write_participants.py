@@ -1,0 +1,18 @@
+"""Write the table of the simulated people."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import cohort, provenance, tables
+
+    tables.write_table(
+        snakemake.output.table,
+        cohort.participants_table(snakemake.params.settings),
+        cohort.COLUMNS,
+        provenance.stamp(
+            snakemake.params.settings,
+            snakemake.params.settings["seed"],
+            snakemake.params.code,
+            ["numpy", "pandas"],
+        ),
+    )
