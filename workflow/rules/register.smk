@@ -1,0 +1,131 @@
+"""Register: SPECT to PET, both to the study grid, and the atlas to the subject."""
+
+
+rule coregister_spect:
+    """Rigid SPECT → PET alignment by mutual information (Maes et al., IEEE Trans Med Imaging
+    1997; ANTs: Avants et al., NeuroImage 2011), and the one resampling to the study grid."""
+    input:
+        spect=prepared("spect.nii.gz"),
+        spect_sidecar=prepared("spect.json"),
+        pet=prepared("pet.nii.gz"),
+        pet_sidecar=prepared("pet.json"),
+    output:
+        transform=registered("from-spect_to-pet_xfm.mat"),
+        spect=registered("space-study_spect.nii.gz"),
+        spect_sidecar=registered("space-study_spect.json"),
+        pet=registered("space-study_pet.nii.gz"),
+        pet_sidecar=registered("space-study_pet.json"),
+    log:
+        log_of("coregister_spect", "subject"),
+    benchmark:
+        benchmark_of("coregister_spect", "subject")
+    conda:
+        "../../envs/registration.yaml"
+    threads: config["threads"]["register"]
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_of("coregister_spect"),
+        study_grid=config["study_grid"],
+        settings=config["register"]["coregister"],
+        seed=config["seed"],
+        threads=config["threads"]["register"],
+    script:
+        "../scripts/coregister_spect.py"
+
+
+rule normalise_pet:
+    """PET ↔ MNI by affine and symmetric diffeomorphic registration (SyN; Avants et al., Med
+    Image Anal 2008) with a CBF-like template made from the MNI152 tissue maps."""
+    input:
+        pet=registered("space-study_pet.nii.gz"),
+    output:
+        affine=registered("from-pet_to-mni_xfm.mat"),
+        warp=registered("from-pet_to-mni_xfm.nii.gz"),
+        inverse_warp=registered("from-mni_to-pet_xfm.nii.gz"),
+    log:
+        log_of("normalise_pet", "subject"),
+    benchmark:
+        benchmark_of("normalise_pet", "subject")
+    conda:
+        "../../envs/registration.yaml"
+    threads: config["threads"]["register"]
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code_of("normalise_pet"),
+        settings=config["register"]["normalise"],
+        seed=config["seed"],
+        threads=config["threads"]["register"],
+    script:
+        "../scripts/normalise_pet.py"
+
+
+rule map_regions:
+    """Brain mask and AAL2 regions (Rolls et al., NeuroImage 2015) of the subject, each by one
+    interpolation from MNI space to the study grid."""
+    input:
+        study_pet=registered("space-study_pet.nii.gz"),
+        pet=prepared("pet.nii.gz"),
+        spect=prepared("spect.nii.gz"),
+        transform=registered("from-spect_to-pet_xfm.mat"),
+        affine=registered("from-pet_to-mni_xfm.mat"),
+        inverse_warp=registered("from-mni_to-pet_xfm.nii.gz"),
+    output:
+        mask=registered("space-study_desc-brain_mask.nii.gz"),
+        mask_sidecar=registered("space-study_desc-brain_mask.json"),
+        dseg=registered("space-study_desc-aal_dseg.nii.gz"),
+        dseg_sidecar=registered("space-study_desc-aal_dseg.json"),
+    log:
+        log_of("map_regions", "subject"),
+    conda:
+        "../../envs/registration.yaml"
+    threads: config["threads"]["register"]
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        code=code_of("map_regions"),
+        threads=config["threads"]["register"],
+    script:
+        "../scripts/map_regions.py"
+
+
+rule check_registration:
+    """Agreement of the images before and after, overlay picture and, for simulated subjects,
+    the target registration error (Fitzpatrick et al., IEEE Trans Med Imaging 1998)."""
+    input:
+        spect=prepared("spect.nii.gz"),
+        study_spect=registered("space-study_spect.nii.gz"),
+        study_pet=registered("space-study_pet.nii.gz"),
+        transform=registered("from-spect_to-pet_xfm.mat"),
+        affine=registered("from-pet_to-mni_xfm.mat"),
+        inverse_warp=registered("from-mni_to-pet_xfm.nii.gz"),
+        mask=registered("space-study_desc-brain_mask.nii.gz"),
+        mask_sidecar=registered("space-study_desc-brain_mask.json"),
+        dseg=registered("space-study_desc-aal_dseg.nii.gz"),
+        groups="workflow/resources/aal_groups.tsv",
+        truth=truth_of,
+    output:
+        check=registered("desc-check_registration.json"),
+        overlay=report(
+            registered("desc-check_overlay.png"),
+            caption="../report/registration_overlay.rst",
+            category="Registration",
+            labels={"subject": "{subject}"},
+        ),
+    log:
+        log_of("check_registration", "subject"),
+    conda:
+        "../../envs/registration.yaml"
+    threads: config["threads"]["register"]
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        code=code_of("check_registration"),
+        threads=config["threads"]["register"],
+    script:
+        "../scripts/check_registration.py"

@@ -1,0 +1,16 @@
+"""Find the affine and deformable transform between a subject's PET and MNI space."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import registration
+
+    registration.normalise_pet(
+        pet=snakemake.input.pet,
+        affine=snakemake.output.affine,
+        warp=snakemake.output.warp,
+        inverse_warp=snakemake.output.inverse_warp,
+        subject=snakemake.wildcards.subject,
+        settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
+    )
