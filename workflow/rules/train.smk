@@ -1,0 +1,67 @@
+"""Train: slices of the training subjects teach a generator to make PET of SPECT."""
+
+
+rule pack_slices:
+    """Stack the axial slices of training and validation subjects, scaled by training PET."""
+    input:
+        spect=of_subjects(registered("space-study_spect.nii.gz"), "train", "validation"),
+        pet=of_subjects(registered("space-study_pet.nii.gz"), "train", "validation"),
+        mask=of_subjects(registered("space-study_desc-brain_mask.nii.gz"), "train", "validation"),
+    output:
+        train=slices_file("train.npy"),
+        validation=slices_file("validation.npy"),
+        brain=slices_file("validation_brain.npy"),
+        table=slices_file("slices.tsv"),
+        sidecar=slices_file("slices.json"),
+        scale=slices_file("scale.json"),
+    log:
+        log_of("pack_slices", "fold"),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        code=code_of("pack_slices"),
+        settings=config["slices"],
+        subjects=in_set("train", "validation"),
+        # Not read from split.tsv, so that one more test subject trains nothing anew.
+        sets={name: in_set(name) for name in ("train", "validation")},
+        threads=1,
+    script:
+        "../scripts/pack_slices.py"
+
+
+rule train_gan:
+    """Train a conditional GAN with an L1 loss (Isola et al., CVPR 2017, arXiv:1611.07004)."""
+    input:
+        train=slices_file("train.npy"),
+        validation=slices_file("validation.npy"),
+        brain=slices_file("validation_brain.npy"),
+        table=slices_file("slices.tsv"),
+        scale=slices_file("scale.json"),
+    output:
+        generator=model_file("generator.safetensors"),
+        history=model_file("history.tsv"),
+        sidecar=model_file("history.json"),
+        record=model_file("training.json"),
+        samples=directory(model_file("samples")),
+    log:
+        log_of("train_gan", "model", "fold"),
+    benchmark:
+        benchmark_of("train_gan", "model", "fold")
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["threads"]["train"]
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=1440,
+    params:
+        code=code_of("train_gan"),
+        settings=model_settings,
+        seed=config["seed"],
+        threads=config["threads"]["train"],
+    script:
+        "../scripts/train_gan.py"

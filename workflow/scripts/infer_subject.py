@@ -1,0 +1,18 @@
+"""Make the P2P volume of one subject."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    runtime.limit_torch(snakemake.params.threads)
+    from spect2pet import inference, provenance
+
+    inference.infer_subject(
+        spect=snakemake.input.spect,
+        generator=snakemake.input.generator,
+        p2p=snakemake.output.p2p,
+        made_by=provenance.stamp(
+            {"model": snakemake.wildcards.model},
+            code=snakemake.params.code,
+            packages=["nibabel", "numpy", "safetensors", "torch"],
+        ),
+    )

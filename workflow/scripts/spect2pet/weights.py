@@ -1,0 +1,114 @@
+"""Files of network weights and of training states: safetensors, so that nothing is unpickled."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from spect2pet.errors import InputError
+from spect2pet.networks import METHODS, Settings
+
+#: Everything that is not a tensor stands as JSON under this one key: with several keys, safetensors
+#: writes them in an order that changes from run to run.
+RECORD = "spect2pet"
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, torch.Tensor], record: Mapping[str, Any]
+) -> None:
+    """Write tensors and their record whole or not at all, the same bytes for the same content.
+
+    Args:
+        path: file to write, ending in ``.safetensors``.
+        tensors: tensors of any shape, kind and device by name.
+        record: what else is to be known, ready for JSON.
+    """
+    path = Path(path)
+    partial = path.with_name(f".partial-{path.name.lstrip('.')}")
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(plain, partial, {RECORD: json.dumps(record)})
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote.
+
+    Args:
+        path: a ``.safetensors`` file.
+
+    Returns:
+        The tensors by name, on the CPU, and the record.
+
+    Raises:
+        InputError: the file is damaged or another program's.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = json.loads((file.metadata() or {})[RECORD])
+            return {name: file.get_tensor(name) for name in file.keys()}, record  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: is damaged or no file of this workflow ({error}); "
+            "delete it and run the workflow again"
+        ) from error
+
+
+def save_generator(
+    path: str | Path,
+    generator: nn.Module,
+    settings: Settings,
+    shape: tuple[int, int],
+    scale: float,
+) -> None:
+    """Write a trained generator with all that is needed to use it.
+
+    Args:
+        path: file to write.
+        generator: the network.
+        settings: settings of its model.
+        shape: size (H, W) of the slices it was trained on.
+        scale: intensity scale, mL/100 g/min.
+    """
+    record = {"settings": dict(settings), "shape": list(shape), "scale": scale}
+    write_tensors(path, generator.state_dict(), record)
+
+
+def load_generator(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """Rebuild a trained generator, ready for inference.
+
+    Args:
+        path: a file that `save_generator` wrote.
+
+    Returns:
+        The network in evaluation mode, and the record: ``settings``, ``shape`` (H, W) and
+        ``scale`` (mL/100 g/min).
+
+    Raises:
+        InputError: the file is damaged, or was written by another version of the networks.
+    """
+    tensors, record = read_tensors(path)
+    try:
+        method = METHODS[record["settings"]["method"]]
+        generator = method.generator(record["settings"], tuple(record["shape"]))
+        generator.load_state_dict(tensors)
+    except (KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: the weights do not fit the network ({error}); "
+            "delete the file and run the workflow again"
+        ) from error
+    return generator.eval(), record
+
+
+def file_fingerprint(path: str | Path) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
