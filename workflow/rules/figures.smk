@@ -1,0 +1,121 @@
+"""Figures: the pictures of the study, from its tables and images alone."""
+
+
+rule plot_examples:
+    """SPECT, P2P and PET of test subjects, spread from the smallest to the largest gain."""
+    input:
+        similarity=study_table("similarity.tsv"),
+        spect=of_subjects(registered("space-study_spect.nii.gz"), "test"),
+        spect_sidecar=of_subjects(registered("space-study_spect.json"), "test"),
+        p2p=of_subjects(synthetic("space-study_desc-p2p_spect.nii.gz"), "test"),
+        p2p_sidecar=of_subjects(synthetic("space-study_desc-p2p_spect.json"), "test"),
+        pet=of_subjects(registered("space-study_pet.nii.gz"), "test"),
+        pet_sidecar=of_subjects(registered("space-study_pet.json"), "test"),
+        mask=of_subjects(registered("space-study_desc-brain_mask.nii.gz"), "test"),
+    output:
+        png=report(
+            figure_file("example_slices.png"),
+            caption="../report/example_slices.rst",
+            category="Figures",
+            labels={"figure": "Example slices", "model": "{model}"},
+        ),
+        svg=figure_file("example_slices.svg"),
+    log:
+        log_of("plot_examples", "model"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_examples"),
+        settings=config["figures"],
+        subjects=in_set("test"),
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_examples.py"
+
+
+rule plot_similarity:
+    """SSIM boxes with a line a subject, each set for itself."""
+    input:
+        similarity=study_table("similarity.tsv"),
+        tests=study_table("similarity_tests.tsv"),
+    output:
+        png=report(
+            figure_file("similarity.png"),
+            caption="../report/similarity.rst",
+            category="Figures",
+            labels={"figure": "Similarity to PET", "model": "{model}"},
+        ),
+        svg=figure_file("similarity.svg"),
+    log:
+        log_of("plot_similarity", "model"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_similarity"),
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_similarity.py"
+
+
+rule plot_regression:
+    """Regional means of the three images on one another, absolute and relative."""
+    input:
+        regions=study_table("regions.tsv"),
+        regression=study_table("regression.tsv"),
+    output:
+        png=report(
+            figure_file("regression.png"),
+            caption="../report/regression.rst",
+            category="Figures",
+            labels={"figure": "Regional regression", "model": "{model}"},
+        ),
+        svg=figure_file("regression.svg"),
+    log:
+        log_of("plot_regression", "model"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_regression"),
+        atlas=config["evaluate"]["atlas"],
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_regression.py"
+
+
+rule plot_training:
+    """Losses and validation over the epochs of the first fold's training."""
+    input:
+        history=expand(model_file("history.tsv"), fold=FOLDS[0], allow_missing=True),
+    output:
+        png=report(
+            figure_file("training.png"),
+            caption="../report/training.rst",
+            category="Figures",
+            labels={"figure": "Training", "model": "{model}"},
+        ),
+        svg=figure_file("training.svg"),
+    log:
+        log_of("plot_training", "model"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_training"),
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_training.py"

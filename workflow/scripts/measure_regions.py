@@ -1,0 +1,23 @@
+"""Measure the mean CBF of a subject's three images in every region."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import evaluation, evaluation_columns, images, provenance, regions, tables
+
+    subject, relative = evaluation.read_subject(
+        snakemake.input.spect, snakemake.input.p2p, snakemake.input.pet
+    )
+    mask, _ = images.read_image(snakemake.input.mask)
+    dseg, _ = images.read_image(snakemake.input.dseg)
+    columns = {name.lower(): image for name, image in subject.items()}
+    means = regions.region_table(columns, dseg, mask, regions.load_groups(snakemake.input.groups))
+    means = evaluation.with_brain(means, columns, mask)
+    means.insert(0, "subject", snakemake.wildcards.subject)
+    means["relative"] = any(relative.values())
+    tables.write_table(
+        snakemake.output.regions,
+        means,
+        evaluation_columns.SUBJECT_REGIONS,
+        provenance.stamp({}, code=snakemake.params.code, packages=["numpy", "pandas"]),
+    )

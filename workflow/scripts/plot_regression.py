@@ -1,0 +1,13 @@
+"""Draw the regional means of SPECT, P2P and PET on one another."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import plots, style, tables
+
+    figure = plots.draw_regression(
+        tables.read_table(snakemake.input.regions),
+        tables.read_table(snakemake.input.regression),
+        snakemake.params.atlas,
+    )
+    style.save(figure, snakemake.output.png, snakemake.output.svg)

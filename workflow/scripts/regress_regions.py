@@ -1,0 +1,17 @@
+"""Put the region means of all subjects together and regress the images on one another."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import evaluation_columns, provenance, splitting, study, tables
+
+    made_by = provenance.stamp({}, code=snakemake.params.code, packages=["pandas", "scipy"])
+    split = splitting.read_split(snakemake.input.split)
+    regions = study.with_sets(map(tables.read_table, snakemake.input.regions), split)
+    tables.write_table(snakemake.output.regions, regions, evaluation_columns.REGIONS, made_by)
+    tables.write_table(
+        snakemake.output.regression,
+        study.regress_regions(regions),
+        evaluation_columns.REGRESSION,
+        made_by,
+    )

@@ -1,0 +1,117 @@
+"""What every column of the evaluation's tables holds, with its unit."""
+
+from spect2pet.evaluation import IMAGES, MEASURES, RELATIVE_MEAN
+
+_SUBJECT = {"subject": "Subject label, without the prefix sub-"}
+_SET = {"set": "Set of the subject: test (the study's result), validation or train"}
+_IMAGE = {
+    "image": "Image that is compared with PET: SPECT or P2P",
+    "relative": "True: the image or its PET is known only relative (it came as counts), and both "
+    f"were scaled to a whole-brain mean of {RELATIVE_MEAN:g} before they were compared",
+}
+_ANY_RELATIVE = {
+    "relative": "True: some of the images behind the row are known only relative (they came as "
+    "counts)"
+}
+_CONSTANTS = {
+    "slices": "Axial slices that count",
+    "region": "Where the measures are taken, ssim_whole_slice excepted",
+    "window": "Width of the Gaussian SSIM window, voxels",
+    "sigma": "Standard deviation of the Gaussian SSIM window, voxels",
+    "k1": "Luminance constant of SSIM (1)",
+    "k2": "Contrast constant of SSIM (1)",
+    "data_range": "Range of CBF that SSIM and PSNR refer to, mL/100 g/min",
+    "min_coverage": "Slices with fewer brain voxels than this fraction of the subject's largest "
+    "slice do not count (1)",
+}
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+SUBJECT_SIMILARITY = {
+    **_SUBJECT,
+    **_IMAGE,
+    **{name: _sentence(text) for name, text in MEASURES.items()},
+    **_CONSTANTS,
+}
+SIMILARITY = {**SUBJECT_SIMILARITY, **_SET}
+
+SUBJECT_SLICES = {
+    **_SUBJECT,
+    **_IMAGE,
+    "slice": "Index of the axial slice on the study grid, from 0 at the feet",
+    "coverage": "Brain voxels as a fraction of those of the subject's largest slice (1)",
+    "ssim": "Structural similarity index (1), mean of the map over the slice's brain voxels",
+    "ssim_whole_slice": "Structural similarity index (1), scikit-image's mean over the whole "
+    "slice, background included",
+}
+SLICES = {**SUBJECT_SLICES, **_SET}
+
+SUBJECT_REGIONS = {
+    **_SUBJECT,
+    "atlas": "aal, lobe, segment or territory; brain: the whole brain mask",
+    "region": "Name of the region in its atlas",
+    "hemisphere": "L: left, R: right, M: midline, both: both hemispheres",
+    "voxels": "Voxels of the region in the brain mask",
+    **{image.lower(): f"Mean CBF of {image} in the region, mL/100 g/min" for image in IMAGES},
+    **_ANY_RELATIVE,
+}
+REGIONS = {**SUBJECT_REGIONS, **_SET}
+
+TESTS = {
+    **_SET,
+    "measure": "Measure of similarity to PET, a column of similarity.tsv, in its unit",
+    **_ANY_RELATIVE,
+    "n": "Number of subjects",
+    "spect_mean": "Mean of SPECT over subjects, unit of the measure",
+    "spect_sd": "Standard deviation of SPECT over subjects (n − 1), unit of the measure",
+    "p2p_mean": "Mean of P2P over subjects, unit of the measure",
+    "p2p_sd": "Standard deviation of P2P over subjects (n − 1), unit of the measure",
+    "difference": "Mean of P2P − SPECT over subjects, unit of the measure",
+    "difference_low": "Lower end of the difference's 95 % confidence interval (Student's t)",
+    "difference_high": "Upper end of the difference's 95 % confidence interval (Student's t)",
+    "t": "Statistic of the paired t test (1)",
+    "t_p": "Two-sided p value of the paired t test (1)",
+    "wilcoxon": "Statistic of the Wilcoxon signed-rank test, the smaller rank sum (1)",
+    "wilcoxon_p": "Two-sided p value of the Wilcoxon signed-rank test (1)",
+    "improved": "Subjects whose P2P is closer to PET than their SPECT",
+}
+
+REGRESSION = {
+    **_SET,
+    "atlas": "Atlas whose regions are the points",
+    "scale": "absolute: mL/100 g/min, without subjects known only relative; relative: each image "
+    f"scaled to a whole-brain mean of {RELATIVE_MEAN:g}",
+    **_ANY_RELATIVE,
+    "y": "Image on the vertical axis",
+    "x": "Image on the horizontal axis",
+    "subjects": "Number of subjects whose regions are the points",
+    "n": "Number of points: regions × subjects",
+    "slope": "Slope of the ordinary least-squares line (1)",
+    "slope_low": "Lower end of the slope's 95 % confidence interval (1)",
+    "slope_high": "Upper end of the slope's 95 % confidence interval (1)",
+    "intercept": "Intercept of the line, mL/100 g/min",
+    "intercept_low": "Lower end of the intercept's 95 % confidence interval, mL/100 g/min",
+    "intercept_high": "Upper end of the intercept's 95 % confidence interval, mL/100 g/min",
+    "r": "Pearson's correlation coefficient (1)",
+    "r_low": "Lower end of its 95 % confidence interval by Fisher's z (1)",
+    "r_high": "Upper end of its 95 % confidence interval by Fisher's z (1)",
+    "p": "Two-sided p value of a slope of zero (1); like the intervals it takes all points as "
+    "independent, which regions of one subject are not",
+}
+
+PUBLISHED = {
+    "measure": "What is compared; this run's number is of test subjects only",
+    "unit": "Unit of the numbers; 1: none",
+    "published": "Published number",
+    "this_run": "Number of this run",
+    "low": "Lower end of the 95 % confidence interval of this run's number, of regressions only",
+    "high": "Upper end of the 95 % confidence interval of this run's number, of regressions only",
+    "difference": "This run − published",
+    "n": "Number of subjects or points behind this run's number",
+    "n_of": "What n counts",
+    **_ANY_RELATIVE,
+}

@@ -1,0 +1,27 @@
+"""Write the study's headline and set it beside the published numbers."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import evaluation_columns, provenance, splitting, study, tables
+
+    settings = {"evaluate": snakemake.params.evaluate, "model": snakemake.params.model}
+    atlas = snakemake.params.evaluate["atlas"]
+    made_by = provenance.stamp(settings, snakemake.params.seed, snakemake.params.code, ["pandas"])
+    tests = tables.read_table(snakemake.input.tests)
+    regression = tables.read_table(snakemake.input.regression)
+    split = splitting.read_split(snakemake.input.split)
+    provenance.write_json(
+        snakemake.output.summary,
+        {
+            "model": snakemake.wildcards.model,
+            **study.summarise(split, tests, regression, atlas),
+            "GeneratedBy": made_by,
+        },
+    )
+    tables.write_table(
+        snakemake.output.published,
+        study.beside_published(tests, regression, atlas),
+        evaluation_columns.PUBLISHED,
+        made_by,
+    )
