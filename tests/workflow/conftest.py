@@ -1,0 +1,73 @@
+"""A copy of the workflow to run, and what a run would do."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMALL = "small.yaml"
+
+
+class Study:
+    """A copy of the workflow in a folder of its own, run as a user runs it."""
+
+    def __init__(self, folder: Path, *configfiles: str) -> None:
+        self.folder = folder
+        self.configfiles = list(configfiles)
+        for name in ("Snakefile", "workflow", "config", "envs", "profiles"):
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder / name)
+        shutil.copy(Path(__file__).with_name(SMALL), folder / SMALL)
+        shutil.copy(ROOT / "results" / "README.md", folder / "results-readme.md")
+
+    def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
+        """Run one snakemake command to its end."""
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
+        if self.configfiles and "--configfile" not in arguments:
+            command += ["--configfile", *self.configfiles]
+        environment = {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")}
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def run(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
+        """Run one snakemake command that must succeed."""
+        done = self.snakemake(*arguments, cores=cores)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
+        return done
+
+    def plan(self, *arguments: str) -> dict[str, int]:
+        """How many jobs of each rule a command would run, without running it."""
+        output = self.run("--dry-run", *arguments).stdout
+        table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", output, re.M | re.S)
+        if table is None:
+            assert "Nothing to be done" in output
+            return {}
+        rows = (line.split() for line in table.group(1).splitlines() if line.strip())
+        return {name: int(count) for name, count in rows}
+
+    def file(self, *parts: str) -> Path:
+        """A file of this study."""
+        return self.folder.joinpath(*parts)
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory) -> Study:
+    """A complete small study, run once; tests that change files copy what they change."""
+    study = Study(tmp_path_factory.mktemp("study"), SMALL)
+    study.run()
+    return study
+
+
+@pytest.fixture
+def study(tmp_path) -> Study:
+    """A copy of the workflow that nothing has run in."""
+    return Study(tmp_path)

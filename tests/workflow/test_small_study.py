@@ -1,0 +1,297 @@
+"""A complete small study: what it makes, what it remakes, and that it repeats to the byte."""
+
+import hashlib
+import json
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL, Study
+from nibabel.affines import apply_affine
+
+MODEL = "p2p"
+
+
+def read(study, *parts):
+    return pd.read_csv(
+        study.file("results", *parts), sep="\t", na_values=["n/a"], dtype={"subject": str}
+    )
+
+
+def labels(study):
+    return read(study, "split", "split.tsv")["subject"].tolist()
+
+
+def voxels(path):
+    image = nib.load(path)
+    return np.asarray(image.dataobj), image.affine
+
+
+@pytest.fixture
+def copied_study(small_study, tmp_path):
+    """The finished small study, copied with its time stamps, to be changed."""
+    shutil.copytree(small_study.folder, tmp_path / "study", dirs_exist_ok=True)
+    copy = Study.__new__(Study)
+    copy.folder, copy.configfiles = tmp_path / "study", [SMALL]
+    assert copy.plan() == {}
+    return copy
+
+
+# --- What it makes ------------------------------------------------------------
+
+
+def test_everything_that_the_results_page_names_is_there(small_study):
+    page = small_study.file("results-readme.md").read_text()
+    text = page.partition("## All files")[2].partition("\n## ")[0]
+    wild = {"<model>": MODEL, "<k>": "0", "<subject>": labels(small_study)[0]}
+    paths = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert len(paths) > 30
+    for path in paths:
+        there = path
+        for name, value in wild.items():
+            there = there.replace(name, value)
+        assert small_study.file("results", there).exists(), path
+
+
+def test_every_result_is_documented(small_study):
+    """No output without its line on the results page."""
+    text = (small_study.folder / "results-readme.md").read_text()
+    wild = {labels(small_study)[0]: "<subject>", f"/{MODEL}/": "/<model>/", "fold-0": "fold-<k>"}
+    first = labels(small_study)[0]
+    for path in small_study.file("results").rglob("*"):
+        name = str(path.relative_to(small_study.file("results")))
+        other = any(f"sub-{label}" in name for label in labels(small_study) if label != first)
+        if path.is_file() and not other and name != "README.md" and "/samples/" not in name:
+            for value, wildcard in wild.items():
+                name = name.replace(value, wildcard)
+            assert f"`{name}`" in text, name
+
+
+def test_every_image_says_its_unit_and_where_it_comes_from(small_study):
+    images = list(small_study.file("results").rglob("*_spect.nii.gz"))
+    assert len(images) == 4 * len(labels(small_study))
+    for image in images:
+        if "cohort" not in image.parts:
+            sidecar = json.loads(image.with_name(image.name[:-7] + ".json").read_text())
+            assert sidecar["Units"] == "mL/100 g/min"
+            assert sidecar["Relative"] is False
+            assert sidecar["GeneratedBy"]["Libraries"]
+            assert "not for diagnosis" in sidecar["GeneratedBy"]["Notice"]
+
+
+def test_tables_describe_every_column(small_study):
+    tables = list(small_study.file("results").rglob("*.tsv"))
+    assert len(tables) > 10
+    for table in tables:
+        described = json.loads(table.with_suffix(".json").read_text())
+        for column in pd.read_csv(table, sep="\t").columns:
+            assert described[column]["Description"], f"{table}: {column}"
+
+
+def test_p2p_keeps_the_geometry_and_the_sides_of_its_spect(small_study):
+    for label in labels(small_study):
+        start = f"sub-{label}_space-study"
+        spect, affine = voxels(
+            small_study.file("results", "registered", f"sub-{label}", f"{start}_spect.nii.gz")
+        )
+        p2p, p2p_affine = voxels(
+            small_study.file(
+                "results", "synthetic", MODEL, f"sub-{label}", f"{start}_desc-p2p_spect.nii.gz"
+            )
+        )
+        assert p2p.dtype == np.float32
+        np.testing.assert_array_equal(affine, p2p_affine)
+        inside = spect > 5
+        straight = np.corrcoef(spect[inside], p2p[inside])[0, 1]
+        mirrored = np.corrcoef(spect[inside], p2p[::-1][inside])[0, 1]
+        assert straight > mirrored
+
+
+def test_left_stays_left_from_the_truth_to_every_image(small_study):
+    """Each image resembles the true flow at its true place more than the mirrored truth."""
+    for label in labels(small_study):
+        folder = small_study.file("results", "cohort", f"sub-{label}", "truth")
+        truth = json.loads((folder / f"sub-{label}_truth.json").read_text())
+        cbf, affine = voxels(folder / f"sub-{label}_desc-cbf_map.nii.gz")
+        where = np.argwhere((cbf > 10) & (cbf[::-1] > 10))
+        places = apply_affine(np.array(truth["pet_pose"]), apply_affine(affine, where))
+        flow, mirrored = cbf[tuple(where.T)], cbf[::-1][tuple(where.T)]
+        for name in ("spect", "pet"):
+            image, grid = voxels(
+                small_study.file(
+                    "results",
+                    "registered",
+                    f"sub-{label}",
+                    f"sub-{label}_space-study_{name}.nii.gz",
+                )
+            )
+            at = np.rint(apply_affine(np.linalg.inv(grid), places)).astype(int)
+            inside = ((at >= 0) & (at < image.shape)).all(axis=1)
+            seen = image[tuple(at[inside].T)]
+            straight = np.corrcoef(seen, flow[inside])[0, 1]
+            assert straight > np.corrcoef(seen, mirrored[inside])[0, 1] + 0.01, f"{label} {name}"
+
+
+def test_ssim_of_the_table_is_that_of_scikit_image_on_the_files(small_study):
+    from skimage.metrics import structural_similarity
+
+    label = labels(small_study)[-1]
+    folder = small_study.file("results", "registered", f"sub-{label}")
+    spect, _ = voxels(folder / f"sub-{label}_space-study_spect.nii.gz")
+    pet, _ = voxels(folder / f"sub-{label}_space-study_pet.nii.gz")
+    mask = voxels(folder / f"sub-{label}_space-study_desc-brain_mask.nii.gz")[0] > 0
+    values = []
+    for k in range(mask.shape[2]):
+        if mask[:, :, k].sum() >= 0.2 * mask.sum(axis=(0, 1)).max():
+            _, ssim = structural_similarity(
+                pet[:, :, k].astype(float), spect[:, :, k].astype(float), full=True, sigma=1.5,
+                gaussian_weights=True, use_sample_covariance=False, data_range=80,
+            )  # fmt: skip
+            values.append(ssim[mask[:, :, k]].mean())
+    table = read(small_study, "evaluation", MODEL, "similarity.tsv").set_index(["subject", "image"])
+    assert table.loc[(label, "SPECT"), "ssim_slice"] == pytest.approx(np.mean(values), abs=1e-5)
+
+
+def test_the_headline_regression_is_that_of_scipy_on_the_test_rows(small_study):
+    from scipy.stats import linregress
+
+    regions = read(small_study, "evaluation", MODEL, "regions.tsv")
+    rows = regions[(regions["set"] == "test") & (regions["atlas"] == "aal")]
+    assert (
+        rows["subject"].nunique() == read(small_study, "split", "split.tsv")["set"].eq("test").sum()
+    )
+    expected = linregress(rows["pet"], rows["spect"])
+    table = read(small_study, "evaluation", MODEL, "regression.tsv")
+    row = table[
+        (table["set"] == "test")
+        & (table["atlas"] == "aal")
+        & (table["scale"] == "absolute")
+        & (table["x"] == "PET")
+        & (table["y"] == "SPECT")
+    ].iloc[0]
+    assert row["n"] == len(rows)
+    assert row["slope"] == pytest.approx(expected.slope, rel=1e-4)
+    assert row["intercept"] == pytest.approx(expected.intercept, rel=1e-3, abs=1e-3)
+    assert row["r"] == pytest.approx(expected.rvalue, rel=1e-4)
+
+
+def test_a_region_mean_of_the_table_is_the_mean_of_the_voxels(small_study):
+    label = labels(small_study)[0]
+    folder = small_study.file("results", "registered", f"sub-{label}")
+    pet, _ = voxels(folder / f"sub-{label}_space-study_pet.nii.gz")
+    regions, _ = voxels(folder / f"sub-{label}_space-study_desc-aal_dseg.nii.gz")
+    mask = voxels(folder / f"sub-{label}_space-study_desc-brain_mask.nii.gz")[0] > 0
+    table = read(small_study, "evaluation", MODEL, "regions.tsv")
+    groups = pd.read_csv(
+        small_study.file("workflow", "resources", "aal_groups.tsv"), sep="\t", comment="#"
+    )
+    index = groups.set_index("region").loc["Precuneus_L", "index"]
+    rows = table.set_index(["subject", "atlas", "region", "hemisphere"])
+    row = rows.loc[(label, "aal", "Precuneus", "L")]
+    inside = (regions == index) & mask
+    assert row["voxels"] == inside.sum()
+    assert row["pet"] == pytest.approx(pet[inside].mean(), rel=1e-4)
+
+
+def test_registration_finds_the_true_pose(small_study):
+    errors = []
+    for label in labels(small_study):
+        check = small_study.file(
+            "results", "registered", f"sub-{label}", f"sub-{label}_desc-check_registration.json"
+        )
+        errors.append(json.loads(check.read_text())["target_registration_error_mm"]["mean"])
+    assert max(errors) < 3
+    assert np.mean(errors) < 2
+
+
+def test_no_subject_is_in_two_sets_and_training_saw_only_its_own(small_study):
+    split = read(small_study, "split", "split.tsv").set_index("subject")["set"]
+    assert split.index.is_unique
+    slices = read(small_study, "slices", "fold-0", "slices.tsv")
+    for subject, members in slices.groupby("subject")["set"]:
+        assert set(members) == {split[subject]}
+    assert "test" not in set(slices["set"])
+
+
+def test_logs_are_written(small_study):
+    logs = list(small_study.file("logs").rglob("*.log"))
+    assert len(logs) > 50
+    training = next(small_study.file("logs", "train_gan").glob("*.log")).read_text()
+    assert "epoch" in training
+    assert "slices/s" in training
+
+
+def test_the_report_is_complete(small_study):
+    small_study.run("--report", "report.zip")
+    assert small_study.file("report.zip").stat().st_size > 100_000
+
+
+# --- What it remakes ----------------------------------------------------------
+
+
+def test_a_second_run_does_nothing(small_study):
+    assert small_study.plan() == {}
+
+
+def test_editing_plots_redraws_and_nothing_else(copied_study):
+    with copied_study.file("workflow/scripts/spect2pet/plots.py").open("a") as stream:
+        stream.write("\n# a comment\n")
+    plan = copied_study.plan()
+    plan.pop("all", None)
+    assert plan
+    assert all(name.startswith("plot_") for name in plan)
+
+
+def test_editing_networks_trains_again_and_registers_nothing(copied_study):
+    with copied_study.file("workflow/scripts/spect2pet/networks.py").open("a") as stream:
+        stream.write("\nSPARE = 1\n")
+    plan = copied_study.plan()
+    assert plan["train_gan"] == 1
+    assert plan["infer_subject"] == len(labels(copied_study))
+    for name in ("simulate_subject", "prepare_image", "coregister_spect", "pack_slices"):
+        assert name not in plan
+
+
+def also(study, text):
+    """Give a study one more config file on top of its others."""
+    study.file("more.yaml").write_text(text)
+    study.configfiles = [SMALL, "more.yaml"]
+
+
+def test_a_new_subject_leaves_the_others_alone(copied_study):
+    also(copied_study, f"cohort: {{subjects: {len(labels(copied_study)) + 1}}}\n")
+    plan = copied_study.plan("cohort", "registration")
+    for name in ("simulate_subject", "coregister_spect", "normalise_pet", "map_regions"):
+        assert plan[name] == 1
+    assert plan["prepare_image"] == 2
+
+
+def test_changing_the_model_does_not_touch_the_images(copied_study):
+    also(copied_study, "models: {p2p: {epochs: 7}}\n")
+    plan = copied_study.plan()
+    assert plan["train_gan"] == 1
+    assert "coregister_spect" not in plan
+    assert "pack_slices" not in plan
+
+
+# --- That it repeats -----------------------------------------------------------
+
+
+def digests(study):
+    """SHA-256 of every result by path."""
+    folder = study.file("results")
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_another_run_on_one_core_gives_the_same_bytes(small_study, tmp_path):
+    again = Study(tmp_path, SMALL)
+    again.run(cores=1)
+    first, second = digests(small_study), digests(again)
+    assert set(first) == set(second)
+    assert [path for path in first if first[path] != second[path]] == []

@@ -1,0 +1,200 @@
+"""The house: every rule and file carries what a reader and a cluster need."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+TARGETS = ["all", "cohort", "registration", "train", "infer", "evaluate", "figures"]
+
+
+def rules_of(path: Path) -> dict[str, str]:
+    """The text of every rule in a file, by name."""
+    parts = re.split(r"^rule (\w+):$", path.read_text(), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+RULES = {name: text for path in RULE_FILES for name, text in rules_of(path).items()}
+
+
+def section(text: str, keyword: str) -> str:
+    """What stands under a keyword of a rule."""
+    found = re.search(rf"^    {keyword}:(.*?)(?=^    \w+:|\Z)", text, re.M | re.S)
+    return found.group(1) if found else ""
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_is_documented_logged_and_limited(name):
+    text = RULES[name]
+    assert text.strip().startswith('"""'), "no docstring"
+    assert f'log_of("{name}"' in section(text, "log")
+    assert f'code_of("{name}")' in section(text, "params")
+    assert re.search(r"^    threads: ", text, re.M)
+    assert "threads=" in section(text, "params")
+    for resource in ("mem_mb=", "runtime="):
+        assert resource in section(text, "resources")
+    environment = re.search(r'"\.\./\.\./(envs/\w+\.yaml)"', section(text, "conda"))
+    assert environment, "no environment"
+    assert (ROOT / environment.group(1)).exists()
+    assert f'"../scripts/{name}.py"' in section(text, "script")
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_inputs_and_outputs_have_names(name):
+    for keyword in ("input", "output"):
+        entries = re.findall(r"^        (\S.*)$", section(RULES[name], keyword), re.M)
+        starts = [entry for entry in entries if entry not in {")", "),"}]
+        assert all(re.match(r"\w+=", entry) for entry in starts), f"{keyword}: {starts}"
+    assert section(RULES[name], "output")
+
+
+def test_every_script_belongs_to_a_rule():
+    scripts = {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
+    assert scripts == set(RULES)
+
+
+def test_heavy_rules_are_benchmarked():
+    for name in ("simulate_subject", "coregister_spect", "normalise_pet", "train_gan"):
+        assert f'benchmark_of("{name}"' in section(RULES[name], "benchmark")
+
+
+def test_training_asks_for_a_gpu_and_the_default_profile_limits_it():
+    assert re.search(r"gpu=1\b", section(RULES["train_gan"], "resources"))
+    profile = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text())
+    assert profile["resources"]["gpu"] == 1
+
+
+def test_the_snakefile_holds_config_includes_and_targets_only():
+    text = (ROOT / "Snakefile").read_text()
+    assert list(rules_of(ROOT / "Snakefile")) == TARGETS
+    assert not re.search(r"^(def|import|for|if) ", text, re.M)
+    assert "shell:" not in text
+    assert "script:" not in text
+
+
+def test_the_library_never_sees_snakemake():
+    for module in (ROOT / "workflow" / "scripts" / "spect2pet").glob("*.py"):
+        assert not re.search(r"^\s*(import|from) snakemake|snakemake\.", module.read_text(), re.M)
+
+
+def schema_properties(schema: dict, where: str = ""):
+    """Every property of a schema with its path, nested ones included."""
+    for name, entry in schema.get("properties", {}).items():
+        yield f"{where}{name}", entry
+        yield from schema_properties(entry, f"{where}{name}.")
+    extra = schema.get("additionalProperties")
+    if isinstance(extra, dict):
+        yield from schema_properties(extra.get("then", extra), f"{where}*.")
+
+
+def test_every_key_of_the_config_has_type_description_default_and_bounds():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    properties = dict(schema_properties(schema))
+    assert len(properties) > 50
+    for name, entry in properties.items():
+        assert "type" in entry or "enum" in entry, name
+        assert len(entry.get("description", "")) > 5, name
+        assert "default" in entry, name
+        numbers = [entry, entry.get("items", {})]
+        for number in numbers:
+            if number.get("type") in ("integer", "number") and "enum" not in number:
+                assert {"minimum", "exclusiveMinimum"} & set(number), f"{name} has no lower bound"
+        if entry.get("type") == "object" and "properties" in entry:
+            assert entry["additionalProperties"] is False, name
+
+
+# --- Environments: one set of versions in three places -----------------------
+
+
+def requirement(text: str) -> tuple[str, str]:
+    """Name and range of a requirement, the name as pip spells it."""
+    name, _, limits = re.match(r"([\w.-]+)(\s*)(.*)", text.strip()).groups()
+    return name.lower().replace("_", "-"), limits.replace(" ", "")
+
+
+#: Packages that conda spells differently.
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+
+
+def environment_packages(path: Path) -> dict[str, str]:
+    """Ranges of an environment by the names that pip uses, conda's and pip's parts together."""
+    content = yaml.safe_load(path.read_text())
+    assert content["channels"] == ["conda-forge"]
+    packages = {}
+    for entry in content["dependencies"]:
+        for text in entry["pip"] if isinstance(entry, dict) else [entry]:
+            name, limits = requirement(text)
+            packages[CONDA_NAMES.get(name, name)] = limits
+    return packages
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+RANGES = dict(map(requirement, PROJECT["dependencies"]))
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environments_have_the_ranges_of_the_project(path):
+    packages = environment_packages(path)
+    assert packages.pop("python") == PROJECT["requires-python"]
+    packages.pop("pip", None)
+    for name, limits in packages.items():
+        assert limits == RANGES[name], name
+
+
+def test_the_lock_lies_within_the_ranges():
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = dict(requirement(line) for line in lines if line and not line.startswith("#"))
+    every = RANGES | dict(map(requirement, PROJECT["optional-dependencies"]["test"]))
+    for name, limits in every.items():
+        version = Version(locked[name].removeprefix("=="))
+        assert version in SpecifierSet(limits), f"{name} {version} is not {limits}"
+
+
+def imports_of(environment: str) -> set[str]:
+    """Packages that the scripts of an environment's rules import, directly or by the library."""
+    from spect2pet import provenance
+
+    found: set[str] = set()
+    for name, text in RULES.items():
+        if f"envs/{environment}.yaml" in section(text, "conda"):
+            script = ROOT / "workflow" / "scripts" / f"{name}.py"
+            # runtime imports torch only for the scripts that ask it to.
+            reached = [m for m in provenance.reached_modules(script) if m.stem != "runtime"]
+            for path in (script, *reached):
+                pattern = r"^\s*(?:import|from) (\w+)|_package\(\"(\w+)\"\)"
+                for imported, shipped in re.findall(pattern, path.read_text(), re.M):
+                    found.add(imported or shipped)
+    return found
+
+
+#: Packages by the names they are imported with.
+IMPORT_NAMES = {"ants": "antspyx", "skimage": "scikit-image"}
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environments_hold_what_their_rules_import_and_nothing_else(path):
+    third_party = {IMPORT_NAMES.get(name, name) for name in imports_of(path.stem)} & set(RANGES)
+    packages = set(environment_packages(path)) - {"python", "pip"}
+    assert packages == third_party
+
+
+def test_versions_of_the_project_agree():
+    from spect2pet import provenance
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert provenance.VERSION == PROJECT["version"] == citation["version"]
+    assert f"## {provenance.VERSION}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_only_the_readme_of_results_is_tracked():
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert "results/*" in ignored
+    assert "!results/README.md" in ignored
