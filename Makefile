@@ -25,7 +25,7 @@ check: $(READY)
 
 # One thread a test process: two of them share the machine.
 unit: $(READY)
-	OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 $(BIN)/pytest -n $(CORES) tests/unit
+	OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadfile tests/unit
 
 workflow: $(READY)
 	$(BIN)/pytest tests/workflow
