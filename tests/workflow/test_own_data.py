@@ -22,7 +22,8 @@ def own_study(small_study, tmp_path):
     for i, folder in enumerate(sorted(source.glob("sub-*"))):
         label = folder.name.removeprefix("sub-")
         spect = nib.load(folder / "spect" / f"sub-{label}_spect.nii.gz")
-        flipped = spect.slicer[::-1]
+        # Not slicer[::-1], which leaves the origin at the voxel that is now the last.
+        flipped = spect.as_reoriented([[0, -1], [1, 1], [2, 1]])
         unit = ("mL/100g/min", "mL/min/g")[i % 2]
         factor = {"mL/100g/min": 1, "mL/min/g": 0.01}[unit]
         data = np.asarray(flipped.dataobj) * factor
