@@ -23,14 +23,14 @@ include: "workflow/rules/figures.smk"
 
 
 rule all:
-    """The whole study: every table and figure of every model, and the checks behind them."""
+    """The whole study: every table and figure, and the checks behind them."""
     default_target: True
     input:
         participants=PARTICIPANTS,
         checks=of_subjects(registered("desc-check_registration.json")),
         split="results/split/split.tsv",
-        results=of_models(*RESULTS),
-        figures=of_models(*FIGURES),
+        results=RESULTS,
+        figures=FIGURES,
 
 
 rule cohort:
@@ -62,10 +62,10 @@ rule infer:
 rule evaluate:
     """Every table of the study."""
     input:
-        results=of_models(*RESULTS),
+        results=RESULTS,
 
 
 rule figures:
     """Every figure of the study, in pixels and in vectors."""
     input:
-        figures=of_models(*FIGURES),
+        figures=FIGURES,

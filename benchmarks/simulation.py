@@ -80,8 +80,9 @@ def main() -> None:
             if hasattr(module, name):
                 setattr(module, name, timed(step, getattr(module, name)))
     with tempfile.TemporaryDirectory() as folder:
-        names = ("spect.nii.gz", "pet.nii.gz", "cbf.nii.gz", "deficit.nii.gz", "truth.json")
-        files = {name.split(".")[0]: Path(folder) / name for name in names}
+        names = ("spect", "pet", "cbf", "deficit", "ceiling")
+        files = {name: Path(folder) / f"{name}.nii.gz" for name in names}
+        files["truth"] = Path(folder) / "truth.json"
         simulation.simulate_subject(SUBJECT, default_settings(), **files, made_by={})
     total = time.process_time()
     seconds["everything else"] = total - sum(seconds.values())

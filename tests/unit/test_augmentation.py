@@ -88,3 +88,13 @@ def test_left_and_right_change_places_only_when_asked():
     assert 16 < int(mirrored.sum()) < 48
     assert torch.equal(asked[mirrored][0], pairs()[0].flip(1))
     assert (centres(asked)[:, 1] == centres(pairs())[:, 1]).all()
+
+
+def test_neighbouring_slices_change_like_the_slice_itself():
+    everything = {"rotation": 20, "shift": 4, "scale": 0.1, "intensity": 0.2}
+    settings = {**everything, "left_right_flip": True}
+    alone = augment(pairs(), settings, draw())
+    among = augment(torch.cat([pairs()[:, :1]] * 5 + [pairs()[:, 1:]], 1), settings, draw())
+    for channel in range(5):
+        torch.testing.assert_close(among[:, channel], alone[:, 0])
+    torch.testing.assert_close(among[:, 5], alone[:, 1])

@@ -50,6 +50,7 @@ def test_table_has_described_columns_and_bids_paths():
     assert row["spect"] == "results/cohort/sub-011/spect/sub-011_spect.nii.gz"
     assert row["pet"] == "results/cohort/sub-011/pet/sub-011_pet.nii.gz"
     assert row["truth"] == "results/cohort/sub-011/truth/sub-011_truth.json"
+    assert row["ceiling"] == "results/cohort/sub-011/truth/sub-011_desc-ceiling_map.nii.gz"
     assert not table.isna().any().any()
 
 

@@ -88,7 +88,7 @@ def test_left_is_on_the_right_and_says_so(example):
 def test_differences_are_from_pet(example):
     figure = examples.draw_examples([example], 30)
     spect_difference, p2p_difference = (figure.axes[k].images[0] for k in (3, 4))
-    inside = example.brain[examples._boxes([example.brain])[0]].T
+    inside = example.brain[examples.boxes_around([example.brain])[0]].T
     np.testing.assert_allclose(spect_difference.get_array()[inside], -10)
     np.testing.assert_allclose(p2p_difference.get_array()[inside], 5)
     assert spect_difference.get_clim() == p2p_difference.get_clim() == (-30, 30)
@@ -113,7 +113,7 @@ def test_boxes_have_one_size_and_hold_the_brains():
     brains = [np.zeros((60, 70), bool) for _ in range(2)]
     brains[0][2:30, 20:60] = True
     brains[1][30:58, 10:30] = True
-    boxes = examples._boxes(brains)
+    boxes = examples.boxes_around(brains)
     assert {brain[box].shape for brain, box in zip(brains, boxes, strict=True)} == {(36, 48)}
     assert [brain[box].sum() for brain, box in zip(brains, boxes, strict=True)] == [
         brain.sum() for brain in brains
@@ -178,27 +178,44 @@ def test_images_known_only_relative_have_no_absolute_panel_line():
 
 def history(epochs, gan=True):
     epoch = np.arange(1, epochs + 1)
-    loss = 1 / epoch if gan else np.full(epochs, np.nan)
+    loss = 1 / epoch if gan else np.zeros(epochs)
     return pd.DataFrame(
         {
             "epoch": epoch, "learning_rate": 2e-4, "discriminator_loss": loss, "gan_loss": loss,
-            "l1": 5 / epoch, "validation_l1": 6 / epoch, "validation_ssim": 1 - 0.2 / epoch,
+            "l1": 5 / epoch, "generator_loss": 6 / epoch, "validation_l1": 6 / epoch,
+            "validation_ssim": 1 - 0.2 / epoch,
         }
     )  # fmt: skip
 
 
 def test_training_shows_every_curve():
-    figure = plots.draw_training(history(20))
+    figure = plots.draw_training([history(20)])
     assert [len(axes.lines) for axes in figure.axes] == [2, 2, 1]
 
 
-def test_training_without_a_discriminator_says_so():
-    figure = plots.draw_training(history(20, gan=False))
-    assert "not used by this model" in texts(figure.axes[1])
+def test_training_has_a_line_a_network_and_each_name_once():
+    figure = plots.draw_training([history(20), history(12), history(20)])
+    assert [len(axes.lines) for axes in figure.axes] == [6, 6, 3]
+    assert {axes.get_xlim() for axes in figure.axes} == {(0, 20)}
+    legend = figure.axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "training, whole slices", "validation, brain",
+    ]  # fmt: skip
+    assert legend.get_title().get_text() == "3 networks"
+    one = plots.draw_training([history(20)]).axes[0]
+    assert one.get_legend().get_title().get_text() == ""
+    assert one.lines[0].get_linewidth() > figure.axes[0].lines[0].get_linewidth()
+
+
+def test_training_without_a_discriminator_shows_the_loss_of_the_generator():
+    figure = plots.draw_training([history(20, gan=False)])
+    assert figure.axes[1].get_ylabel() == "loss, no adversarial part"
+    (line,) = figure.axes[1].lines
+    assert line.get_ydata()[0] == 6
 
 
 def test_one_epoch_is_seen_as_a_point():
-    figure = plots.draw_training(history(1))
+    figure = plots.draw_training([history(1)])
     assert figure.axes[2].lines[0].get_marker() == "o"
 
 
@@ -208,7 +225,7 @@ def test_one_epoch_is_seen_as_a_point():
 def test_saved_twice_is_the_same_and_research_only(tmp_path):
     for name in ("one", "two"):
         style.save(
-            plots.draw_training(history(5)), *(tmp_path / f"{name}.{k}" for k in ("png", "svg"))
+            plots.draw_training([history(5)]), *(tmp_path / f"{name}.{k}" for k in ("png", "svg"))
         )
     for kind in ("png", "svg"):
         one, two = ((tmp_path / f"{name}.{kind}").read_bytes() for name in ("one", "two"))
@@ -220,9 +237,9 @@ def test_saved_twice_is_the_same_and_research_only(tmp_path):
     ("p", "text"), [(0.0004, "p < 0.001"), (0.0625, "p = 0.062"), (0.03, "p = 0.03")]
 )
 def test_p_values_as_papers_state_them(p, text):
-    assert plots._p_value(p) == text
+    assert style.p_value(p) == text
 
 
 def test_signs_are_true_minus_signs():
-    assert plots._signed(-0.5, 1, spaced=True) == "− 0.5"
-    assert plots._signed(0.057, 3) == "+0.057"
+    assert style.signed(-0.5, 1, spaced=True) == "− 0.5"
+    assert style.signed(0.057, 3) == "+0.057"

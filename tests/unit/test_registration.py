@@ -13,7 +13,17 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from spect2pet import agreement, grids, images, itk, mapping, mni, registration, registration_check
+from spect2pet import (
+    agreement,
+    ceiling,
+    grids,
+    images,
+    itk,
+    mapping,
+    mni,
+    registration,
+    registration_check,
+)
 from spect2pet.errors import InputError
 
 # ITK reads this once, when it is first used; with more threads the last bits are not the same.
@@ -288,6 +298,22 @@ def test_sidecars_pass_on_unit_and_relative(stage):
     told = json.loads(images.sidecar_path(stage[0]["study_pet"]).read_text())
     assert (told["Units"], told["Relative"]) == (images.CBF_UNIT, True)
     assert not json.loads(images.sidecar_path(stage[0]["study_spect"]).read_text())["Relative"]
+
+
+def test_ceiling_is_brought_to_the_study_grid_as_pet_was(stage, tmp_path):
+    """The PET itself, in the storage order of another scanner, becomes the PET of the study."""
+    pet = nib.load(stage[0]["pet"])
+    turned = pet.as_reoriented([[0, -1], [1, -1], [2, 1]])
+    told = {"Units": images.CBF_UNIT, "Relative": False}
+    source, placed = tmp_path / "ceiling.nii.gz", tmp_path / "p2p.nii.gz"
+    images.write_image(source, np.asarray(turned.dataobj), turned.affine, told)
+    ceiling.place_ceiling(source, stage[0]["study_pet"], placed, {"Name": "spect2pet"})
+    expected, found = nib.load(stage[0]["study_pet"]), nib.load(placed)
+    np.testing.assert_array_equal(found.affine, expected.affine)
+    np.testing.assert_allclose(found.get_fdata(), expected.get_fdata(), atol=1e-3)
+    sidecar = json.loads(images.sidecar_path(placed).read_text())
+    assert sidecar["Description"].startswith("The ceiling")
+    assert {**told, "Sources": [str(source)]}.items() <= sidecar.items()
 
 
 def test_atlas_lands_where_the_anatomy_is(stage):

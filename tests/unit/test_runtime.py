@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spect2pet import provenance
+from spect2pet import provenance, runtime
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -94,3 +94,10 @@ def test_every_script_sets_the_threads_before_it_imports_anything_heavy(script):
     assert body.startswith("snakemake.log[0], snakemake.params.threads")
     if TORCH_MODULES & {module.stem for module in provenance.reached_modules(script)}:
         assert "runtime.limit_torch(snakemake.params.threads)" in body
+
+
+def test_a_gpu_is_seen_by_its_device(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "GPU_DEVICES", (str(tmp_path / "gpu"),))
+    assert not runtime.has_gpu()
+    (tmp_path / "gpu").touch()
+    assert runtime.has_gpu()

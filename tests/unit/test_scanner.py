@@ -135,6 +135,36 @@ def test_pet_reads_the_true_flow_in_a_uniform_region(head):
     assert middle.mean() == pytest.approx(15, rel=0.03)
 
 
+def test_noise_free_image_is_what_ever_more_counts_lead_to(head):
+    scan = scanner.scan_pet(head, person(pet_scale=1.2), PET)
+    quiet = scanner.scan_pet(head, person(), {**PET, "counts": 1e10})
+    assert scan.noise_free.dtype == np.float32
+    np.testing.assert_allclose(scan.noise_free, quiet.image, atol=0.2)
+    np.testing.assert_allclose(scan.noise_free, quiet.noise_free, atol=1e-3)
+    assert np.abs(scan.image / 1.2 - scan.noise_free).max() > 0.5
+
+
+@pytest.mark.parametrize("camera", list(physics.PET_SCANNERS))
+def test_noise_free_reconstruction_changes_nothing_else(head, monkeypatch, camera):
+    both = scanner.scan_pet(head, person(camera), PET)
+    osem = scanner.osem
+    noisy = []
+
+    def noisy_alone(matrix, measured, additive, settings):
+        if noisy:
+            return np.zeros_like(noisy[0])
+        noisy.append(osem(matrix, measured, additive, settings))
+        return noisy[0]
+
+    monkeypatch.setattr(scanner, "osem", noisy_alone)
+    alone = scanner.scan_pet(head, person(camera), PET)
+    assert not alone.noise_free.any()
+    assert alone.image.tobytes() == both.image.tobytes()
+    assert alone.counts == both.counts
+    np.testing.assert_array_equal(alone.affine, both.affine)
+    np.testing.assert_array_equal(alone.pose, both.pose)
+
+
 @pytest.mark.parametrize("correction", [1.0, 0.7])
 def test_calibration_cylinder_reads_its_concentration(monkeypatch, correction):
     """A uniform cylinder of 20 cm, which has scatter but no penetration from lungs."""

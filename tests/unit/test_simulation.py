@@ -9,7 +9,7 @@ import pytest
 from cohort_settings import default_settings
 from spect2pet import cohort, simulation
 
-NAMES = ("spect.nii.gz", "pet.nii.gz", "cbf.nii.gz", "deficit.nii.gz", "truth.json")
+IMAGES = ("spect", "pet", "cbf", "deficit", "ceiling")
 
 
 def small_settings():
@@ -36,7 +36,8 @@ SUBJECT = next(
 
 def simulate(folder):
     folder.mkdir()
-    files = {name.split(".")[0]: folder / name for name in NAMES}
+    files = {name: folder / f"{name}.nii.gz" for name in IMAGES}
+    files["truth"] = folder / "truth.json"
     simulation.simulate_subject(
         SUBJECT, small_settings(), **files, made_by={"Name": "spect2pet", "Seed": 1}
     )
@@ -51,7 +52,7 @@ def written(tmp_path_factory):
 def test_same_seed_writes_the_same_bytes(written, tmp_path):
     again = simulate(tmp_path / "again")
     files = sorted(path.name for path in written.iterdir())
-    assert len(files) == 9
+    assert len(files) == 11
     for name in files:
         assert (written / name).read_bytes() == (again / name).read_bytes(), name
 
@@ -98,6 +99,20 @@ def test_truth_holds_what_the_scanners_cannot_know(written):
         assert found["territory"] == drawn.territory
         assert found["side"] == drawn.side
     assert {"diaschisis", "seed", "subject"} <= set(truth)
+
+
+def test_ceiling_is_pet_without_noise_but_with_the_scale_error_of_spect(written):
+    person = someone(SUBJECT)
+    pet, ceiling = (nib.load(written / f"{name}.nii.gz") for name in ("pet", "ceiling"))
+    np.testing.assert_array_equal(pet.affine, ceiling.affine)
+    inside = ceiling.get_fdata() > 20
+    ratio = ceiling.get_fdata()[inside].sum() / pet.get_fdata()[inside].sum()
+    expected = person.spect_scale / person.pet_scale
+    assert abs(expected - 1) > 0.02
+    assert ratio == pytest.approx(expected, rel=0.005)
+    sidecar = json.loads((written / "ceiling.json").read_text())
+    assert sidecar["Units"] == "mL/100 g/min"
+    assert sidecar["Relative"] is False
 
 
 def test_deficit_map_is_where_the_truth_says(written):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cohort_settings import default_settings
 from spect2pet import subjects
 from spect2pet.errors import InputError
 
@@ -38,6 +39,22 @@ def test_paths_are_found_beside_the_table_and_further_columns_are_kept(tmp_path)
     assert loaded["spect_unit"].tolist() == ["mL/min/g", "counts"]
     assert loaded["pet_unit"].tolist() == ["mL/min/g", "mL/min/g"]
     assert loaded[["spect_problem", "pet_problem"]].isna().all(axis=None)
+
+
+def test_only_simulated_subjects_have_truth_and_ceiling(tmp_path):
+    touch(tmp_path, *"abcd")
+    (tmp_path / "known").mkdir()
+    touch(tmp_path / "known", "truth.json", "ceiling.nii.gz")
+    rows = "subject\tspect\tpet\ttruth\tceiling\n1\ta\tb\tknown/truth.json\tknown/ceiling.nii.gz\n"
+    loaded = load(write(tmp_path / "s.tsv", rows + "2\tc\td\tn/a\t\n"))
+    assert loaded.at["1", "truth"] == str(tmp_path / "known" / "truth.json")
+    assert loaded.at["1", "ceiling"] == str(tmp_path / "known" / "ceiling.nii.gz")
+    assert loaded.at["2", "truth"] is None
+    assert loaded.at["2", "ceiling"] is None
+    plain = load(write(tmp_path / "p.tsv", "subject\tspect\tpet\n1\ta\tb\n"))
+    assert plain[["truth", "ceiling"]].isna().all(axis=None)
+    simulated = {"subjects": None, "exclude": [], "cohort": {**default_settings(), "subjects": 2}}
+    assert subjects.load(simulated).at["002", "ceiling"].endswith("sub-002_desc-ceiling_map.nii.gz")
 
 
 def test_what_is_wrong_with_one_subject_stands_with_that_subject(tmp_path):

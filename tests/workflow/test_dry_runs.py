@@ -8,9 +8,13 @@ import pytest
 import yaml
 
 PER_SUBJECT = (
-    "coregister_spect", "normalise_pet", "map_regions", "check_registration",
-    "infer_subject", "measure_similarity", "measure_regions",
+    "coregister_spect", "normalise_pet", "map_regions", "check_registration", "infer_ensemble",
+    "measure_uncertainty",
 )  # fmt: skip
+#: Rules that work on every model's image of every subject.
+PER_IMAGE = ("measure_similarity", "measure_regions")
+#: Networks of the default model.
+MEMBERS = 2
 
 
 def give_table(study, subjects=5, columns="", cells=""):
@@ -37,14 +41,19 @@ def test_the_default_study_is_the_built_in_cohort(study):
     assert plan["simulate_subject"] == 24
     assert plan["prepare_image"] == 48
     assert {plan[name] for name in PER_SUBJECT} == {24}
-    assert plan["split_subjects"] == plan["pack_slices"] == plan["train_gan"] == 1
+    # The default model in every subject, the ceiling in those that test.
+    assert {plan[name] for name in PER_IMAGE} == {24 + 5}
+    assert plan["place_ceiling"] == 5
+    assert plan["train_gan"] == MEMBERS
+    assert "infer_subject" not in plan
+    assert plan["split_subjects"] == plan["pack_slices"] == plan["compare_methods"] == 1
 
 
 def test_the_paper_is_73_subjects_split_43_15_15(study):
     study.configfiles = ["config/paper.yaml"]
     plan = study.plan()
     assert plan["simulate_subject"] == 73
-    assert plan["train_gan"] == 1
+    assert plan["train_gan"] == MEMBERS + 1
     study.run("results/split/split.tsv", "--quiet")
     sets = study.file("results", "split", "split.tsv").read_text()
     assert [sets.count(f"\t{name}\t") for name in ("train", "validation", "test")] == [43, 15, 15]
@@ -55,8 +64,10 @@ def test_a_table_of_nifti_needs_no_simulation_and_no_truth(study):
     plan = study.plan()
     assert "simulate_subject" not in plan
     assert "write_participants" not in plan
+    assert "place_ceiling" not in plan
     assert plan["prepare_image"] == 10
     assert {plan[name] for name in PER_SUBJECT} == {5}
+    assert {plan[name] for name in PER_IMAGE} == {5}
 
 
 def test_the_split_column_decides_who_trains(study):
@@ -68,7 +79,7 @@ def test_the_split_column_decides_who_trains(study):
     table.write_text("\n".join(rows) + "\n")
     study.run("results/split/split.tsv")
     text = study.file("results", "split", "split.tsv").read_text()
-    assert re.findall(r"^(\d+)\t(\w+)\t(\w+)", text, re.M) == [
+    assert re.findall(r"^(\d+)\t(\w+)\t0\t(\w+)", text, re.M) == [
         ("01", "train", "table"), ("02", "train", "table"), ("03", "train", "table"),
         ("04", "validation", "table"), ("05", "test", "table"),
     ]  # fmt: skip
@@ -84,13 +95,38 @@ def test_excluded_subjects_are_not_planned(study):
 
 
 def test_every_model_of_the_config_is_trained_and_evaluated(study):
-    configure(study, models={"pix2pix": {"depth": 3}, "wide-net": {"depth": 2, "width": 16}})
+    models = {"pix2pix": {"depth": 3}, "wide-net": {"depth": 2, "width": 16, "members": 3}}
+    configure(study, models=models)
     plan = study.plan()
-    assert plan["train_gan"] == 3
-    assert plan["infer_subject"] == 72
+    assert plan["train_gan"] == MEMBERS + 1 + 3
+    assert plan["infer_subject"] == 24
+    assert plan["infer_ensemble"] == 48
     assert plan["pack_slices"] == 1
     configure(study, models={"p2p": None, "pix2pix": {}})
     assert study.plan()["train_gan"] == 1
+
+
+def test_all_methods_are_compared_by_the_config_for_it(study):
+    study.configfiles = ["config/methods.yaml"]
+    plan = study.plan("results/evaluation/methods.tsv")
+    assert plan["train_gan"] == MEMBERS + 4
+    assert plan["compare_methods"] == 1
+
+
+def test_cross_validation_trains_every_fold_and_tests_every_subject_once(study):
+    configure(study, split={"folds": 4})
+    plan = study.plan()
+    assert plan["pack_slices"] == 4
+    assert plan["train_gan"] == 4 * MEMBERS
+    assert plan["infer_ensemble"] == 24
+    output = study.run("--dry-run", "infer").stdout
+    jobs = re.findall(r"rule infer_ensemble:.*?input: (.*?)\n.*?subject=(\w+)", output, re.S)
+    study.run("results/split/split.tsv", "--quiet")
+    rows = study.file("results", "split", "split.tsv").read_text().splitlines()[1:]
+    folds = {row.split("\t")[0]: row.split("\t")[2] for row in rows}
+    assert len(jobs) == len(folds) == 24
+    for inputs, subject in jobs:
+        assert set(re.findall(r"fold-(\d)", inputs)) == {folds[subject]}
 
 
 @pytest.mark.parametrize(
@@ -99,7 +135,7 @@ def test_every_model_of_the_config_is_trained_and_evaluated(study):
         ("cohort", "simulate_subject", "prepare_image"),
         ("registration", "check_registration", "train_gan"),
         ("train", "train_gan", "infer_subject"),
-        ("infer", "infer_subject", "measure_similarity"),
+        ("infer", "infer_ensemble", "measure_similarity"),
         ("evaluate", "summarise_study", "plot_regression"),
         ("figures", "plot_regression", "check_registration"),
     ],
@@ -118,6 +154,9 @@ def test_targets_can_be_asked_for_by_name(study, target, has, lacks):
         ({"models": {"p2p": {"epoch": 3}}}, "'epoch' was unexpected"),
         ({"models": {"p2p": {"epochs": 0}}}, "0 is less than the minimum"),
         ({"models": {"P2P_x": {}}}, "P2P_x"),
+        ({"models": {"ceiling": {}}}, "ceiling"),
+        ({"models": {"p2p": {"method": "gan"}}}, "'gan' is not one of"),
+        ({"split": {"folds": 2}}, "needs at least 3 folds"),
         ({"cohort": {"subject": 3}}, "'subject' was unexpected"),
         ({"seed": "one"}, "'one' is not of type 'integer'"),
         ({"study_grid": {"matrix": [96, 112]}}, "[96, 112] is too short"),
@@ -133,6 +172,12 @@ def test_a_wrong_config_is_refused_by_name(study, changes, named):
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_gpu_job_at_a_time(study):
-    output = study.run("--dry-run", "train").stdout
-    assert re.search(r"rule train_gan:.*?resources: [^\n]*gpu=1", output, re.S)
+@pytest.mark.parametrize(
+    ("device", "processes", "gpus"), [("cuda", 1, 1), ("cuda", 2, 2), ("cpu", 1, 0)]
+)
+def test_a_training_holds_the_gpus_that_it_can_use(study, device, processes, gpus):
+    p2p = {"device": device, "processes": processes, "batch_size": 8, "members": 1}
+    configure(study, models={"p2p": p2p, "richardson_lucy": {}})
+    output = study.run("--dry-run", "train", "--resources", "gpu=2").stdout
+    held = re.findall(r"rule train_gan:.*?wildcards: model=(\w+).*?gpu=(\d)", output, re.S)
+    assert sorted(held) == [("p2p", str(gpus)), ("richardson_lucy", "0")]

@@ -95,4 +95,4 @@ def test_three_broken_subjects_are_named_and_the_others_finished(own_study):
     )
     plan = own_study.plan()
     assert "coregister_spect" not in plan
-    assert plan["train_gan"] == 1
+    assert plan["train_gan"] == 3

@@ -45,7 +45,7 @@ def copied_study(small_study, tmp_path):
 def test_everything_that_the_results_page_names_is_there(small_study):
     page = small_study.file("results-readme.md").read_text()
     text = page.partition("## All files")[2].partition("\n## ")[0]
-    wild = {"<model>": MODEL, "<k>": "0", "<subject>": labels(small_study)[0]}
+    wild = {"<model>": MODEL, "<k>": "0", "<s>": "2025", "<subject>": labels(small_study)[0]}
     paths = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
     assert len(paths) > 30
     for path in paths:
@@ -58,8 +58,14 @@ def test_everything_that_the_results_page_names_is_there(small_study):
 def test_every_result_is_documented(small_study):
     """No output without its line on the results page."""
     text = (small_study.folder / "results-readme.md").read_text()
-    wild = {labels(small_study)[0]: "<subject>", f"/{MODEL}/": "/<model>/", "fold-0": "fold-<k>"}
     first = labels(small_study)[0]
+    wild = {
+        first: "<subject>",
+        "fold-0": "fold-<k>",
+        "seed-2025": "seed-<s>",
+        "seed-2026": "seed-<s>",
+    }
+    wild |= {f"/{model}/": "/<model>/" for model in (MODEL, "richardson_lucy", "ceiling")}
     for path in small_study.file("results").rglob("*"):
         name = str(path.relative_to(small_study.file("results")))
         other = any(f"sub-{label}" in name for label in labels(small_study) if label != first)
@@ -71,7 +77,9 @@ def test_every_result_is_documented(small_study):
 
 def test_every_image_says_its_unit_and_where_it_comes_from(small_study):
     images = list(small_study.file("results").rglob("*_spect.nii.gz"))
-    assert len(images) == 4 * len(labels(small_study))
+    # Raw, prepared, registered; P2P of two models; uncertainty of one; ceiling where it is tested.
+    tested = read(small_study, "split", "split.tsv")["set"].eq("test").sum()
+    assert len(images) == 6 * len(labels(small_study)) + tested
     for image in images:
         if "cohort" not in image.parts:
             sidecar = json.loads(image.with_name(image.name[:-7] + ".json").read_text())
@@ -248,8 +256,8 @@ def test_editing_networks_trains_again_and_registers_nothing(copied_study):
     with copied_study.file("workflow/scripts/spect2pet/networks.py").open("a") as stream:
         stream.write("\nSPARE = 1\n")
     plan = copied_study.plan()
-    assert plan["train_gan"] == 1
-    assert plan["infer_subject"] == len(labels(copied_study))
+    assert plan["train_gan"] == 3
+    assert plan["infer_subject"] == plan["infer_ensemble"] == len(labels(copied_study))
     for name in ("simulate_subject", "prepare_image", "coregister_spect", "pack_slices"):
         assert name not in plan
 
@@ -271,7 +279,8 @@ def test_a_new_subject_leaves_the_others_alone(copied_study):
 def test_changing_the_model_does_not_touch_the_images(copied_study):
     also(copied_study, "models: {p2p: {epochs: 7}}\n")
     plan = copied_study.plan()
-    assert plan["train_gan"] == 1
+    assert plan["train_gan"] == 2
+    assert "infer_subject" not in plan
     assert "coregister_spect" not in plan
     assert "pack_slices" not in plan
 

@@ -15,6 +15,8 @@ rule simulate_subject:
         cbf_json=cohort("desc-cbf_map.json", "truth"),
         deficit=cohort("desc-deficit_map.nii.gz", "truth"),
         deficit_json=cohort("desc-deficit_map.json", "truth"),
+        ceiling=cohort("desc-ceiling_map.nii.gz", "truth"),
+        ceiling_json=cohort("desc-ceiling_map.json", "truth"),
         truth=cohort("truth.json", "truth"),
     log:
         log_of("simulate_subject", "subject"),

@@ -10,38 +10,54 @@ from snakemake.utils import validate
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from spect2pet import provenance, splitting, subjects  # noqa: E402
+from spect2pet import presets, provenance, runtime, splitting, subjects  # noqa: E402
 from spect2pet.errors import InputError  # noqa: E402
 
+if "models" in config:
+    config["models"] = presets.fill(config["models"])
 validate(config, "../schemas/config.schema.yaml")
 
 try:
     SUBJECTS = subjects.load(config)
-    SPLIT = splitting.assign(SUBJECTS, config["split"])
+    SPLIT = splitting.split_rows(SUBJECTS, config["split"]).set_index("subject")
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
-# A model that the config sets to null is left out.
-MODELS = [name for name, settings in config["models"].items() if settings is not None]
+# Models that the config does not set to null.
+MODELS = {name: settings for name, settings in config["models"].items() if settings is not None}
+# Models whose P2P is the mean of several networks, and those with something to learn.
+ENSEMBLES = [name for name, settings in MODELS.items() if settings["members"] > 1]
+TRAINED = [name for name in MODELS if MODELS[name]["method"] not in presets.UNTRAINED]
+# Subjects of whom it is known what no method can pass. Where all are, it is compared like a model.
+KNOWN = list(SUBJECTS.index[SUBJECTS["ceiling"].notna()])
+COMPARED = [*MODELS, "ceiling"] if len(KNOWN) == len(SUBJECTS) else list(MODELS)
 
-# One split of the subjects; cross-validation would number its folds from 0.
-FOLDS = [0]
+# The set of every subject in every fold; folds are numbered from 0.
+SETS_BY_FOLD = splitting.sets_by_fold(SPLIT.reset_index())
+FOLDS = list(range(len(SETS_BY_FOLD)))
 
 
 wildcard_constraints:
     subject="[A-Za-z0-9]+",
     modality="spect|pet",
-    model="[a-z0-9]+(-[a-z0-9]+)*",
+    model="[a-z0-9]+([-_][a-z0-9]+)*",
     fold="[0-9]+",
+    seed="[0-9]+",
 
 
 # --- Who takes part ---------------------------------------------------------
 
 
 def in_set(*names):
-    """Subjects of the named sets (train, validation, test), in table order."""
-    return [subject for subject in SUBJECTS.index if SPLIT[subject] in names]
+    """Subjects whose results count for the named sets (train, validation, test)."""
+    return list(SPLIT.index[SPLIT["set"].isin(names)])
+
+
+def in_fold(wildcards, *names):
+    """Subjects of the named sets of one fold, in table order."""
+    sets = SETS_BY_FOLD[int(wildcards.fold)]
+    return [subject for subject in sets if sets[subject] in names]
 
 
 def of_subjects(pattern, *names, **wildcards):
@@ -53,9 +69,56 @@ def of_subjects(pattern, *names, **wildcards):
     return expand(pattern, subject=chosen, allow_missing=True, **wildcards)
 
 
-def of_models(*patterns):
-    """The files that patterns with {model} and {fold} stand for, for every model."""
-    return expand(patterns, model=MODELS, fold=FOLDS)
+def of_fold(pattern, *names):
+    """An input function: the files of the subjects in the named sets of a job's fold."""
+    return lambda wildcards: expand(pattern, subject=in_fold(wildcards, *names))
+
+
+def of_evaluated(pattern):
+    """An input function: the files of the subjects in whom a job's model is evaluated.
+
+    These are all; of the ceiling, which only stands beside the study's result, the test subjects.
+    """
+
+    def files(wildcards):
+        sets = ["test"] if wildcards.model == "ceiling" else []
+        return of_subjects(pattern, *sets, model=wildcards.model)
+
+    return files
+
+
+def of_models(*patterns, models=None):
+    """The files that patterns with {model}, {fold} and {seed} stand for, for every model.
+
+    Args:
+        patterns: patterns of paths.
+        models: names of models, all of them where None.
+    """
+    return [
+        path
+        for model in (MODELS if models is None else models)
+        for path in expand(patterns, model=model, fold=FOLDS, seed=seeds_of(model))
+    ]
+
+
+def seeds_of(model):
+    """Seeds of the networks that make a model's P2P together."""
+    return [config["seed"] + member for member in range(MODELS[model]["members"])]
+
+
+def generators(wildcards):
+    """The networks that make a subject's P2P: those of the fold that never met the subject."""
+    return expand(
+        model_file("generator.safetensors"),
+        model=wildcards.model,
+        fold=SPLIT.at[wildcards.subject, "fold"],
+        seed=seeds_of(wildcards.model),
+    )
+
+
+def histories(wildcards):
+    """The histories of all networks of a model."""
+    return of_models(model_file("history.tsv"), models=[wildcards.model])
 
 
 def raw_image(wildcards):
@@ -80,6 +143,12 @@ def truth_of(wildcards):
     return SUBJECTS.at[wildcards.subject, "truth"] or []
 
 
+def ceiling_of(wildcards):
+    """The image of a simulated subject that no method can pass, and its sidecar."""
+    image = SUBJECTS.at[wildcards.subject, "ceiling"]
+    return [image, image.removesuffix(".nii.gz") + ".json"]
+
+
 def split_columns():
     """The columns of the subjects table that the split depends on."""
     named = ["subject", "split", *config["split"]["stratify"]]
@@ -88,7 +157,25 @@ def split_columns():
 
 def model_settings(wildcards):
     """Settings of one model of the config."""
-    return config["models"][wildcards.model]
+    return MODELS[wildcards.model]
+
+
+def gpus_of(wildcards):
+    """GPUs that a training holds: one a process; none where it cannot use any.
+
+    On a machine without GPU trainings then run side by side, as far as there are cores, which is
+    faster than one after the other on more threads.
+    """
+    settings = model_settings(wildcards)
+    # A cluster's machines have what this one may lack.
+    here = workflow.local_exec and not runtime.has_gpu()
+    idle = settings["device"] == "cpu" or (settings["device"] == "auto" and here)
+    return 0 if idle or wildcards.model not in TRAINED else settings["processes"]
+
+
+def one_of(models):
+    """A wildcard constraint: one of some models; matches nothing where there are none."""
+    return "|".join(models) or "(?!)"
 
 
 # --- Paths: BIDS entities, in one place -------------------------------------
@@ -104,11 +191,12 @@ prepared = partial(subject_file, "prepared")
 registered = partial(subject_file, "registered")
 synthetic = partial(subject_file, "synthetic/{model}")
 evaluated = partial(subject_file, "evaluation/{model}")
+ceiling = partial(subject_file, "synthetic/ceiling")
 
 
 def model_file(name):
-    """Pattern of a file of one trained model: results/models/<model>/fold-<k>/<name>."""
-    return f"results/models/{{model}}/fold-{{fold}}/{name}"
+    """Pattern of a file of one network: results/models/<model>/fold-<k>/seed-<s>/<name>."""
+    return f"results/models/{{model}}/fold-{{fold}}/seed-{{seed}}/{name}"
 
 
 def slices_file(name):
@@ -126,29 +214,40 @@ def figure_file(name):
     return f"results/figures/{{model}}/{name}"
 
 
+def drawn(*names):
+    """Patterns of figures of the study, each in pixels and in vectors."""
+    return expand(figure_file("{name}.{kind}"), name=names, kind=KINDS, allow_missing=True)
+
+
 # The simulated people's table and images, where they take part.
 PARTICIPANTS, SIMULATED = [], []
 if config["subjects"] is None:
     PARTICIPANTS = ["results/cohort/participants.tsv"]
     SIMULATED = of_subjects(cohort("{modality}.nii.gz", "{modality}"), modality=["spect", "pet"])
 
-# What a study ends with, for each model.
+# What a study ends with: of each model, of those with several networks, and of all together.
 RESULTS = [
-    study_table(name)
-    for name in (
-        "similarity.tsv",
-        "similarity_slices.tsv",
-        "similarity_tests.tsv",
-        "regions.tsv",
-        "regression.tsv",
-        "published.tsv",
-        "summary.json",
-    )
+    *of_models(
+        study_table("similarity.tsv"),
+        study_table("similarity_slices.tsv"),
+        study_table("similarity_tests.tsv"),
+        study_table("regions.tsv"),
+        study_table("regression.tsv"),
+        study_table("published.tsv"),
+        study_table("summary.json"),
+    ),
+    *of_models(
+        study_table("uncertainty.tsv"), study_table("uncertainty_summary.tsv"), models=ENSEMBLES
+    ),
+    "results/evaluation/methods.tsv",
+    "results/evaluation/method_pairs.tsv",
 ]
+KINDS = ("png", "svg")
 FIGURES = [
-    figure_file(f"{name}.{kind}")
-    for name in ("example_slices", "similarity", "regression", "training")
-    for kind in ("png", "svg")
+    *of_models(*drawn("example_slices", "similarity", "regression")),
+    *of_models(*drawn("training"), models=TRAINED),
+    *of_models(*drawn("uncertainty"), models=ENSEMBLES),
+    *expand("results/figures/methods.{kind}", kind=KINDS),
 ]
 
 
@@ -169,6 +268,11 @@ def log_of(rule, *wildcards):
     """Log file of a rule: logs/<rule>/<wildcards joined by _>.log."""
     job = "_".join(f"{{{name}}}" for name in wildcards) or "study"
     return f"logs/{rule}/{job}.log"
+
+
+def curves_of(wildcards):
+    """Folder of a training's curves for TensorBoard, written where the model asks for them."""
+    return f"logs/tensorboard/{wildcards.model}_{wildcards.fold}_{wildcards.seed}"
 
 
 def benchmark_of(rule, *wildcards):

@@ -68,8 +68,8 @@ rule tabulate_similarity:
     """All subjects' similarity; P2P against SPECT by paired t (Student, Biometrika 1908)
     and signed-rank test (Wilcoxon, Biometrics Bull 1945), each set for itself."""
     input:
-        similarity=of_subjects(evaluated("similarity.tsv")),
-        slices=of_subjects(evaluated("slices.tsv")),
+        similarity=of_evaluated(evaluated("similarity.tsv")),
+        slices=of_evaluated(evaluated("slices.tsv")),
         split="results/split/split.tsv",
     output:
         similarity=report(
@@ -107,7 +107,7 @@ rule regress_regions:
     """All subjects' region means, and ordinary least squares of the three images on one
     another with Fisher's interval of r (Metron 1921), each set for itself."""
     input:
-        regions=of_subjects(evaluated("regions.tsv")),
+        regions=of_evaluated(evaluated("regions.tsv")),
         split="results/split/split.tsv",
     output:
         regions=report(
@@ -137,6 +137,109 @@ rule regress_regions:
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/regress_regions.py"
+
+
+rule measure_uncertainty:
+    """Standard deviation over the networks of a model against the error of their mean, by bins
+    of voxels and by rank correlation (Spearman, Am J Psychol 1904)."""
+    input:
+        p2p=synthetic("space-study_desc-p2p_spect.nii.gz"),
+        p2p_sidecar=synthetic("space-study_desc-p2p_spect.json"),
+        uncertainty=synthetic("space-study_desc-uncertainty_spect.nii.gz"),
+        uncertainty_sidecar=synthetic("space-study_desc-uncertainty_spect.json"),
+        pet=registered("space-study_pet.nii.gz"),
+        pet_sidecar=registered("space-study_pet.json"),
+        mask=registered("space-study_desc-brain_mask.nii.gz"),
+    output:
+        uncertainty=evaluated("uncertainty.tsv"),
+        sidecar=evaluated("uncertainty.json"),
+    log:
+        log_of("measure_uncertainty", "model", "subject"),
+    wildcard_constraints:
+        model=one_of(ENSEMBLES),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("measure_uncertainty"),
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/measure_uncertainty.py"
+
+
+rule tabulate_uncertainty:
+    """All subjects' calibration, and that of each set: does the error grow with the standard
+    deviation (Lakshminarayanan et al., NeurIPS 2017, arXiv:1612.01474)?"""
+    input:
+        uncertainty=of_subjects(evaluated("uncertainty.tsv")),
+        split="results/split/split.tsv",
+    output:
+        uncertainty=study_table("uncertainty.tsv"),
+        sidecar=study_table("uncertainty.json"),
+        summary=report(
+            study_table("uncertainty_summary.tsv"),
+            caption="../report/uncertainty_table.rst",
+            category="Tables",
+            labels={"table": "Uncertainty against error", "model": "{model}"},
+        ),
+        summary_sidecar=study_table("uncertainty_summary.json"),
+    log:
+        log_of("tabulate_uncertainty", "model"),
+    wildcard_constraints:
+        model=one_of(ENSEMBLES),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("tabulate_uncertainty"),
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/tabulate_uncertainty.py"
+
+
+rule compare_methods:
+    """SPECT itself, every model and the ceiling side by side: paired tests against SPECT and
+    between models, corrected for their number (Holm, Scand J Stat 1979)."""
+    input:
+        similarity=expand(study_table("similarity.tsv"), model=COMPARED),
+        regression=expand(study_table("regression.tsv"), model=COMPARED),
+    output:
+        methods=report(
+            "results/evaluation/methods.tsv",
+            caption="../report/methods_table.rst",
+            category="Tables",
+            labels={"table": "All methods", "model": "all"},
+        ),
+        methods_sidecar="results/evaluation/methods.json",
+        pairs=report(
+            "results/evaluation/method_pairs.tsv",
+            caption="../report/method_pairs.rst",
+            category="Tables",
+            labels={"table": "Methods in pairs", "model": "all"},
+        ),
+        pairs_sidecar="results/evaluation/method_pairs.json",
+    log:
+        log_of("compare_methods"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("compare_methods"),
+        atlas=config["evaluate"]["atlas"],
+        compared=COMPARED,
+        methods={name: MODELS[name]["method"] for name in MODELS},
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/compare_methods.py"
 
 
 rule summarise_study:

@@ -95,9 +95,9 @@ rule plot_regression:
 
 
 rule plot_training:
-    """Losses and validation over the epochs of the first fold's training."""
+    """Losses and validation over the epochs of every network of a model."""
     input:
-        history=expand(model_file("history.tsv"), fold=FOLDS[0], allow_missing=True),
+        history=histories,
     output:
         png=report(
             figure_file("training.png"),
@@ -108,6 +108,8 @@ rule plot_training:
         svg=figure_file("training.svg"),
     log:
         log_of("plot_training", "model"),
+    wildcard_constraints:
+        model=one_of(TRAINED),
     conda:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
@@ -119,3 +121,72 @@ rule plot_training:
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/plot_training.py"
+
+
+rule plot_uncertainty:
+    """Where the networks of a model disagree, and where their mean is wrong, in test subjects."""
+    input:
+        similarity=study_table("similarity.tsv"),
+        uncertainty=study_table("uncertainty.tsv"),
+        summary=study_table("uncertainty_summary.tsv"),
+        p2p=of_subjects(synthetic("space-study_desc-p2p_spect.nii.gz"), "test"),
+        p2p_sidecar=of_subjects(synthetic("space-study_desc-p2p_spect.json"), "test"),
+        sd=of_subjects(synthetic("space-study_desc-uncertainty_spect.nii.gz"), "test"),
+        sd_sidecar=of_subjects(synthetic("space-study_desc-uncertainty_spect.json"), "test"),
+        pet=of_subjects(registered("space-study_pet.nii.gz"), "test"),
+        pet_sidecar=of_subjects(registered("space-study_pet.json"), "test"),
+        mask=of_subjects(registered("space-study_desc-brain_mask.nii.gz"), "test"),
+    output:
+        png=report(
+            figure_file("uncertainty.png"),
+            caption="../report/uncertainty.rst",
+            category="Figures",
+            labels={"figure": "Uncertainty against error", "model": "{model}"},
+        ),
+        svg=figure_file("uncertainty.svg"),
+    log:
+        log_of("plot_uncertainty", "model"),
+    wildcard_constraints:
+        model=one_of(ENSEMBLES),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_uncertainty"),
+        subjects=in_set("test"),
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_uncertainty.py"
+
+
+rule plot_methods:
+    """Every method beside SPECT and the ceiling: SSIM of each test subject, regional regression."""
+    input:
+        methods="results/evaluation/methods.tsv",
+        similarity=expand(study_table("similarity.tsv"), model=COMPARED),
+    output:
+        png=report(
+            "results/figures/methods.png",
+            caption="../report/methods.rst",
+            category="Figures",
+            labels={"figure": "All methods", "model": "all"},
+        ),
+        svg="results/figures/methods.svg",
+    log:
+        log_of("plot_methods"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_methods"),
+        compared=COMPARED,
+        atlas=config["evaluate"]["atlas"],
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_methods.py"

@@ -1,17 +1,20 @@
-"""Infer: the trained generator makes the P2P volume of a subject."""
+"""Infer: a model makes the P2P volume of a subject."""
 
 
 rule infer_subject:
-    """Send every axial slice of a SPECT through the generator (Isola et al., CVPR 2017)."""
+    """Send a SPECT through the networks of a model that never met the subject, or, where the
+    subject taught them, that did; the mean of their outputs is P2P."""
     input:
         spect=registered("space-study_spect.nii.gz"),
         sidecar=registered("space-study_spect.json"),
-        generator=expand(model_file("generator.safetensors"), fold=FOLDS[0], allow_missing=True)[0],
+        generators=generators,
     output:
         p2p=synthetic("space-study_desc-p2p_spect.nii.gz"),
         sidecar=synthetic("space-study_desc-p2p_spect.json"),
     log:
         log_of("infer_subject", "model", "subject"),
+    wildcard_constraints:
+        model=one_of(name for name in MODELS if name not in ENSEMBLES),
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["infer"]
@@ -23,3 +26,39 @@ rule infer_subject:
         threads=config["threads"]["infer"],
     script:
         "../scripts/infer_subject.py"
+
+
+use rule infer_subject as infer_ensemble with:
+    output:
+        p2p=synthetic("space-study_desc-p2p_spect.nii.gz"),
+        sidecar=synthetic("space-study_desc-p2p_spect.json"),
+        uncertainty=synthetic("space-study_desc-uncertainty_spect.nii.gz"),
+        uncertainty_sidecar=synthetic("space-study_desc-uncertainty_spect.json"),
+    wildcard_constraints:
+        model=one_of(ENSEMBLES),
+
+
+rule place_ceiling:
+    """What no method can pass, where a P2P image would be: the simulated PET without noise, with
+    SPECT's error of scale, brought to the study grid as PET was."""
+    input:
+        ceiling=ceiling_of,
+        pet=registered("space-study_pet.nii.gz"),
+    output:
+        p2p=ceiling("space-study_desc-p2p_spect.nii.gz"),
+        sidecar=ceiling("space-study_desc-p2p_spect.json"),
+    log:
+        log_of("place_ceiling", "subject"),
+    wildcard_constraints:
+        subject=one_of(KNOWN),
+    conda:
+        "../../envs/registration.yaml"
+    threads: config["threads"]["register"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("place_ceiling"),
+        threads=config["threads"]["register"],
+    script:
+        "../scripts/place_ceiling.py"

@@ -2,11 +2,11 @@
 
 
 rule pack_slices:
-    """Stack the axial slices of training and validation subjects, scaled by training PET."""
+    """Stack the volumes of training and validation subjects, scaled by training PET."""
     input:
-        spect=of_subjects(registered("space-study_spect.nii.gz"), "train", "validation"),
-        pet=of_subjects(registered("space-study_pet.nii.gz"), "train", "validation"),
-        mask=of_subjects(registered("space-study_desc-brain_mask.nii.gz"), "train", "validation"),
+        spect=of_fold(registered("space-study_spect.nii.gz"), "train", "validation"),
+        pet=of_fold(registered("space-study_pet.nii.gz"), "train", "validation"),
+        mask=of_fold(registered("space-study_desc-brain_mask.nii.gz"), "train", "validation"),
     output:
         train=slices_file("train.npy"),
         validation=slices_file("validation.npy"),
@@ -25,16 +25,18 @@ rule pack_slices:
     params:
         code=code_of("pack_slices"),
         settings=config["slices"],
-        subjects=in_set("train", "validation"),
         # Not read from split.tsv, so that one more test subject trains nothing anew.
-        sets={name: in_set(name) for name in ("train", "validation")},
+        subjects=lambda wildcards: in_fold(wildcards, "train", "validation"),
+        train=lambda wildcards: in_fold(wildcards, "train"),
+        validation=lambda wildcards: in_fold(wildcards, "validation"),
         threads=1,
     script:
         "../scripts/pack_slices.py"
 
 
 rule train_gan:
-    """Train a conditional GAN with an L1 loss (Isola et al., CVPR 2017, arXiv:1611.07004)."""
+    """Train one network of a model, by default a conditional GAN with an L1 loss (Isola et al.,
+    CVPR 2017, arXiv:1611.07004); other methods go through the same loop."""
     input:
         train=slices_file("train.npy"),
         validation=slices_file("validation.npy"),
@@ -48,20 +50,21 @@ rule train_gan:
         record=model_file("training.json"),
         samples=directory(model_file("samples")),
     log:
-        log_of("train_gan", "model", "fold"),
+        log_of("train_gan", "model", "fold", "seed"),
     benchmark:
-        benchmark_of("train_gan", "model", "fold")
+        benchmark_of("train_gan", "model", "fold", "seed")
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["train"]
     resources:
-        gpu=1,
+        gpu=gpus_of,
         mem_mb=4000,
         runtime=1440,
     params:
         code=code_of("train_gan"),
         settings=model_settings,
-        seed=config["seed"],
+        seed=lambda wildcards: int(wildcards.seed),
+        curves=curves_of,
         threads=config["threads"]["train"],
     script:
         "../scripts/train_gan.py"

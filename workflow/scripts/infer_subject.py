@@ -8,8 +8,9 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
 
     inference.infer_subject(
         spect=snakemake.input.spect,
-        generator=snakemake.input.generator,
+        generators=snakemake.input.generators,
         p2p=snakemake.output.p2p,
+        uncertainty=snakemake.output.get("uncertainty"),
         made_by=provenance.stamp(
             {"model": snakemake.wildcards.model},
             code=snakemake.params.code,

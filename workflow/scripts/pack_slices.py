@@ -12,7 +12,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
             subject: {"spect": spect, "pet": pet, "mask": mask}
             for subject, spect, pet, mask in files
         },
-        sets=params.sets,
+        sets={"train": params.train, "validation": params.validation},
         settings=params.settings,
         train=outputs.train,
         validation=outputs.validation,

@@ -13,6 +13,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
         pet=snakemake.output.pet,
         cbf=snakemake.output.cbf,
         deficit=snakemake.output.deficit,
+        ceiling=snakemake.output.ceiling,
         truth=snakemake.output.truth,
         made_by=provenance.stamp(
             snakemake.params.settings,

@@ -1,4 +1,4 @@
-"""Train one model on the packed slices, or go on where a killed training was."""
+"""Train one network on the packed slices, or go on where a killed training was."""
 
 from spect2pet import runtime
 
@@ -6,12 +6,12 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
     runtime.limit_torch(snakemake.params.threads)
     from pathlib import Path
 
-    from spect2pet import provenance, slices, training
+    from spect2pet import distributed, provenance, training
 
     inputs, params = snakemake.input, snakemake.params
     generator = Path(snakemake.output.generator)
-    training.train(
-        data=slices.read(inputs.train, inputs.validation, inputs.brain, inputs.table, inputs.scale),
+    distributed.train(
+        files={name: inputs[name] for name in ("train", "validation", "brain", "table", "scale")},
         settings=params.settings,
         seed=params.seed,
         outputs=training.Outputs(
@@ -21,6 +21,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
             samples=Path(snakemake.output.samples),
             # Not among the rule's outputs, which Snakemake deletes before a job and when it fails.
             checkpoint=generator.with_name(".checkpoint.safetensors"),
+            curves=Path(params.curves),
         ),
         made_by=provenance.stamp(
             params.settings, params.seed, params.code, ["numpy", "safetensors", "torch"]

@@ -24,6 +24,8 @@ COLUMNS = {
     "pet": "PET image, path from the working directory",
     "unit": "unit of both images",
     "truth": "JSON file with what was simulated, path from the working directory",
+    "ceiling": "image that no method can pass (PET without noise, with the error of scale of "
+    "SPECT), path from the working directory",
     "group": "patient or control",
     "scanner": "PET scanner",
     "age": "age in years",
@@ -177,6 +179,7 @@ def _row(person: Participant) -> dict[str, Any]:
         "pet": f"{home}/pet/{name}_pet.nii.gz",
         "unit": UNIT,
         "truth": f"{home}/truth/{name}_truth.json",
+        "ceiling": f"{home}/truth/{name}_desc-ceiling_map.nii.gz",
         "group": person.group,
         "scanner": person.scanner,
         "age": person.age,

@@ -8,3 +8,7 @@ class InputError(Exception):
     one, says what is wrong and what to do.  A job that raises it ends with
     exit status 1 and shows that sentence instead of a traceback.
     """
+
+
+class Stopped(InputError):
+    """The job was asked to stop, has kept what it had, and goes on when it is run again."""

@@ -57,9 +57,26 @@ def read_subject(
     Raises:
         InputError: a file or its sidecar is damaged, or the grids differ.
     """
-    paths = dict(zip(IMAGES, (spect, p2p, pet), strict=True))
+    return read_images(dict(zip(IMAGES, (spect, p2p, pet), strict=True)))
+
+
+def read_images(
+    paths: Mapping[str, str | Path],
+) -> tuple[dict[str, np.ndarray], dict[str, bool]]:
+    """Read images of a subject on the study grid, PET among them.
+
+    Args:
+        paths: the files by name.
+
+    Returns:
+        The voxels (x, y, z) in mL/100 g/min, and whether an image is known only
+        relative, both by name.
+
+    Raises:
+        InputError: a file or its sidecar is damaged, or the grids differ.
+    """
     images = {name: read_image(path)[0] for name, path in paths.items()}
-    for name in IMAGES:
+    for name in paths:
         if images[name].shape != images[REFERENCE].shape:
             raise InputError(
                 f"{paths[name]}: {images[name].shape} voxels where PET has "
@@ -97,10 +114,15 @@ def to_relative(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Raises:
         InputError: the mean in the brain is not positive.
     """
+    return image * relative_factor(image, mask)
+
+
+def relative_factor(image: np.ndarray, mask: np.ndarray) -> float:
+    """The factor by which `to_relative` scales an image."""
     mean = float(image[mask > 0].mean(dtype=np.float64))
     if not mean > 0:
         raise InputError(f"the mean over the brain is {mean:.3g}; check the image and its mask")
-    return image * (RELATIVE_MEAN / mean)
+    return RELATIVE_MEAN / mean
 
 
 def with_brain(table: pd.DataFrame, images: Mapping[str, np.ndarray], mask: np.ndarray):

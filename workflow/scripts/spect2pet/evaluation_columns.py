@@ -1,6 +1,6 @@
 """What every column of the evaluation's tables holds, with its unit."""
 
-from spect2pet.evaluation import IMAGES, MEASURES, RELATIVE_MEAN
+from spect2pet.evaluation import IMAGES, MEASURES, RELATIVE_MEAN, SCALES
 
 _SUBJECT = {"subject": "Subject label, without the prefix sub-"}
 _SET = {"set": "Set of the subject: test (the study's result), validation or train"}
@@ -101,6 +101,92 @@ REGRESSION = {
     "r_high": "Upper end of its 95 % confidence interval by Fisher's z (1)",
     "p": "Two-sided p value of a slope of zero (1); like the intervals it takes all points as "
     "independent, which regions of one subject are not",
+}
+
+_OF_SSIM = "SSIM is ssim_slice of similarity.tsv"
+METHODS = {
+    **_SET,
+    "model": "Name of the model; SPECT: the SPECT image itself, with which all are compared; "
+    "ceiling: PET without noise, with the error of scale of SPECT, which no method can pass "
+    "(simulated subjects only)",
+    "method": "Method of the model; none: SPECT itself and the ceiling",
+    **_ANY_RELATIVE,
+    "n": "Number of subjects",
+    "ssim_mean": f"Mean SSIM over subjects (1); {_OF_SSIM}",
+    "ssim_sd": "Standard deviation of SSIM over subjects (n − 1), (1)",
+    "gain": "Mean of the SSIM of the row − that of SPECT over subjects (1)",
+    "gain_low": "Lower end of the gain's 95 % confidence interval (Student's t) (1)",
+    "gain_high": "Upper end of the gain's 95 % confidence interval (Student's t) (1)",
+    "share_of_ceiling": "Gain as a fraction of the ceiling's gain (1)",
+    "t_p": "Two-sided p value of the paired t test of SSIM against SPECT (1)",
+    "t_p_holm": "The same, corrected over the models of the set (Holm); the ceiling is none (1)",
+    "wilcoxon_p": "Two-sided p value of the Wilcoxon signed-rank test of SSIM against SPECT (1)",
+    "wilcoxon_p_holm": "The same, corrected over the models of the set (Holm); the ceiling is "
+    "none (1)",
+    "psnr_db_mean": "Mean over subjects of the peak signal-to-noise ratio, dB",
+    "nrmse_mean": "Mean over subjects of the root mean squared difference from PET, as a "
+    "fraction of PET's mean (1)",
+    **{
+        f"{scale}_{name}": f"{_sentence(what)} of regional means on PET, {scale} CBF, {unit}"
+        for scale in SCALES
+        for name, what, unit in (
+            ("slope", "slope of the ordinary least-squares line", "(1)"),
+            ("intercept", "intercept of the ordinary least-squares line", "mL/100 g/min"),
+            ("r", "Pearson's correlation", "(1)"),
+        )
+    },
+}
+
+METHOD_PAIRS = {
+    **_SET,
+    "model": "Name of a model",
+    "other": "Name of the model that it is compared with",
+    **_ANY_RELATIVE,
+    "n": "Number of subjects",
+    "difference": "Mean of the SSIM of the model − that of the other over subjects (1); "
+    f"{_OF_SSIM}",
+    "difference_low": "Lower end of the difference's 95 % confidence interval (Student's t) (1)",
+    "difference_high": "Upper end of the difference's 95 % confidence interval (Student's t) (1)",
+    "wilcoxon_p": "Two-sided p value of the Wilcoxon signed-rank test (1)",
+    "wilcoxon_p_holm": "The same, corrected over all pairs (Holm) (1)",
+}
+
+SUBJECT_UNCERTAINTY = {
+    **_SUBJECT,
+    "relative": "True: one of the subject's images is known only relative (it came as counts)",
+    "scale": "absolute: mL/100 g/min, without subjects known only relative; relative: P2P and PET "
+    f"each scaled to a whole-brain mean of {RELATIVE_MEAN:g}, the standard deviation with P2P",
+    "bin": "Bin of the brain's voxels by standard deviation, from 1, the smallest; all have "
+    "equally many voxels",
+    "voxels": "Voxels in the bin",
+    "sd": "Mean of the standard deviation over networks in the bin, mL/100 g/min",
+    "rmse": "Root mean squared difference of P2P and PET in the bin, mL/100 g/min",
+    "spearman": "Rank correlation of standard deviation and absolute difference of P2P and PET "
+    "over all voxels of the brain (1); the same in all bins",
+}
+UNCERTAINTY = {**SUBJECT_UNCERTAINTY, **_SET}
+
+_IN_ALL_BINS = "; the same in all bins of a set and scale"
+UNCERTAINTY_SUMMARY = {
+    **_SET,
+    "scale": SUBJECT_UNCERTAINTY["scale"],
+    "bin": SUBJECT_UNCERTAINTY["bin"],
+    "sd": "Mean over subjects of the bin's mean standard deviation over networks, mL/100 g/min",
+    "rmse": "Mean over subjects of the bin's root mean squared difference of P2P and PET, "
+    "mL/100 g/min",
+    "ratio": "rmse / sd (1); 1: the networks differ as much as P2P is wrong",
+    **_ANY_RELATIVE,
+    "subjects": f"Number of subjects{_IN_ALL_BINS}",
+    "slope": f"Slope of the ordinary least-squares line of rmse on sd over bins (1){_IN_ALL_BINS}",
+    "slope_low": f"Lower end of its 95 % confidence interval (1){_IN_ALL_BINS}",
+    "slope_high": f"Upper end of its 95 % confidence interval (1){_IN_ALL_BINS}",
+    "intercept": f"Intercept of the line, mL/100 g/min{_IN_ALL_BINS}",
+    "spearman": f"Mean over subjects of the rank correlation of standard deviation and absolute "
+    f"difference over voxels (1){_IN_ALL_BINS}",
+    "spearman_low": f"Lower end of its 95 % confidence interval (Student's t) (1){_IN_ALL_BINS}",
+    "spearman_high": f"Upper end of its 95 % confidence interval (Student's t) (1){_IN_ALL_BINS}",
+    "grows": "True: where the networks differ more, P2P is more wrong, as spearman_low is above "
+    f"0{_IN_ALL_BINS}",
 }
 
 PUBLISHED = {

@@ -111,7 +111,7 @@ def draw_examples(
     Returns:
         The figure, two columns wide, in radiological convention.
     """
-    boxes = _boxes([example.brain for example in examples])
+    boxes = boxes_around([example.brain for example in examples])
     width, height = (box.stop - box.start for box in boxes[0])
     panel = (TWO_COLUMNS - 0.35) / len(COLUMNS)
     figure = new_figure(TWO_COLUMNS, panel * height / width * len(examples) + 0.95)
@@ -157,7 +157,7 @@ def _draw_row(
     return flow, change
 
 
-def _boxes(brains: Sequence[np.ndarray], margin: int = 4) -> list[tuple[slice, slice]]:
+def boxes_around(brains: Sequence[np.ndarray], margin: int = 4) -> list[tuple[slice, slice]]:
     """One window a brain, all of one size and each centred on its brain."""
     extents = [[(at.min(), at.max()) for at in np.nonzero(brain)] for brain in brains]
     sizes = [

@@ -1,14 +1,16 @@
 """Voxel grids in millimetres, and the one interpolation that brings an image to one."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from spect2pet.errors import InputError
-from spect2pet.images import rough_brain_mask
+from spect2pet.images import read_image, rough_brain_mask, sidecar_path, write_image
 
 #: Room left between the brain and the edge of the study grid, mm.
 MARGIN_MM = 4.0
@@ -127,6 +129,41 @@ def resample(
         data, step, output_shape=grid.shape, order=order, mode="constant", cval=0.0
     )
     return np.clip(result, min(data.min(), 0), data.max()) if order > 1 else result
+
+
+def bring(
+    source: str | Path,
+    grid: Grid,
+    output: str | Path,
+    made_by: Mapping[str, Any],
+    to_image: np.ndarray | None = None,
+    description: str | None = None,
+) -> None:
+    """Bring an image file to a grid by one cubic interpolation.
+
+    Args:
+        source: image of the workflow's own, with its sidecar beside it.
+        grid: where the result is wanted.
+        output: image to write; its sidecar keeps what the source's says of the values.
+        made_by: what `provenance.stamp` gave.
+        to_image: as in `resample`.
+        description: what the sidecar says that the image is, nothing where None.
+    """
+    data, affine = read_image(source)
+    told = json.loads(sidecar_path(source).read_text(encoding="utf-8"))
+    write_image(
+        output,
+        resample(data, affine, grid, to_image),
+        grid.affine,
+        {
+            **({} if description is None else {"Description": description}),
+            "Units": told["Units"],
+            "Relative": told["Relative"],
+            "Sources": [str(source)],
+            "Interpolation": "cubic B-spline, once, from the voxels of the source",
+            "GeneratedBy": made_by,
+        },
+    )
 
 
 def sample(data: np.ndarray, affine: np.ndarray, points: np.ndarray, order: int) -> np.ndarray:

@@ -129,7 +129,7 @@ def prepare_image(
     spelled = unit.replace(" ", "").lower()
     relative = spelled == COUNTS
     if relative:
-        factor = settings["relative_mean"] / float(data[rough_brain_mask(data)].mean())
+        factor = settings["relative_mean"] / brain_level(data)
     elif spelled in UNITS:
         factor = UNITS[spelled]
     else:
@@ -138,7 +138,7 @@ def prepare_image(
             f"use mL/100g/min, mL/min/g, mL/mL/min or {COUNTS}"
         )
     data = data * np.float32(factor)
-    mean = float(data[rough_brain_mask(data)].mean())
+    mean = brain_level(data)
     low, high = settings["plausible_mean"]
     warnings = []
     if not low <= mean <= high:
@@ -215,6 +215,15 @@ def rough_brain_mask(data: np.ndarray) -> np.ndarray:
     if number > 1:
         bright = pieces == 1 + np.argmax(np.bincount(pieces.ravel())[1:])
     return ndimage.binary_fill_holes(bright)
+
+
+def brain_level(data: np.ndarray) -> float:
+    """Mean over the bright inside of a brain-perfusion image, which needs no other image.
+
+    Args:
+        data: CBF or counts (three axes in any order).
+    """
+    return float(data[rough_brain_mask(data)].mean(dtype=np.float64))
 
 
 def _unit_of(raw: Path, table: str | None, default: str, who: str) -> tuple[str, str]:

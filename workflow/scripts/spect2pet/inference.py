@@ -1,8 +1,8 @@
-"""Inference: the P2P volume of one subject, by a trained generator."""
+"""Inference: the P2P volume of one subject, by the networks of a model, and where they disagree."""
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,48 +16,87 @@ from spect2pet.weights import file_fingerprint, load_generator
 
 log = logging.getLogger(__name__)
 
+#: Largest relative difference of voxel sizes that counts as rounding.
+VOXEL_TOLERANCE = 0.01
+
 
 def infer_subject(
-    spect: str | Path, generator: str | Path, p2p: str | Path, made_by: Mapping[str, Any]
+    spect: str | Path,
+    generators: Sequence[str | Path],
+    p2p: str | Path,
+    made_by: Mapping[str, Any],
+    uncertainty: str | Path | None = None,
 ) -> None:
     """Make the P2P volume of one subject and write it with a JSON sidecar.
 
-    Every axial slice goes through the generator by itself, on the CPU, so that the same SPECT
-    gives the same bytes on every run.
+    It is made on the CPU, so that the same SPECT gives the same bytes on every run.
 
     Args:
         spect: SPECT on the study grid, with its sidecar.
-        generator: the trained generator (.safetensors).
+        generators: the networks of the model (.safetensors); P2P is the mean of what they make.
         p2p: image to write, on the same grid.
         made_by: what `provenance.stamp` gave.
+        uncertainty: image to write of the standard deviation (n − 1) over the networks, mL/100
+            g/min; None for none.
 
     Raises:
-        InputError: the SPECT or the model file is damaged, or the two do not fit together.
+        InputError: the SPECT or a model file is damaged, or the two do not fit together.
     """
     volume, affine = read_image(spect)
-    network, record = load_generator(generator)
+    torch.use_deterministic_algorithms(True)
+    slices = torch.from_numpy(np.ascontiguousarray(np.moveaxis(volume, 2, 0)))
+    made, scales = [], []
+    for path in generators:
+        generator, record = load_generator(path)
+        _check_fit(spect, volume, affine, path, record)
+        made.append(generate(generator, slices / record["scale"]) * record["scale"])
+        scales.append(record["scale"])
+    flows = torch.stack(made)
+    about = json.loads(sidecar_path(spect).read_text(encoding="utf-8"))
+    described = {
+        "Units": CBF_UNIT,
+        "Relative": about["Relative"],
+        "Sources": [Path(spect).name],
+        "ModelFingerprints": [file_fingerprint(path) for path in generators],
+        "IntensityScale": scales[0],
+        "GeneratedBy": made_by,
+    }
+    what = "P2P: the PET-like image that the model makes from SPECT"
+    mean = flows.mean(dim=0)
+    write_image(p2p, np.moveaxis(mean.numpy(), 0, 2), affine, {"Description": what, **described})
+    if uncertainty is not None:
+        what = f"Standard deviation of P2P over {len(generators)} networks of other seeds"
+        spread = flows.std(dim=0)
+        write_image(
+            uncertainty,
+            np.moveaxis(spread.numpy(), 0, 2),
+            affine,
+            {"Description": what, **described},
+        )
+    log.info("%s: %d slices made by %d networks", p2p, volume.shape[2], len(generators))
+
+
+def _check_fit(
+    spect: str | Path,
+    volume: np.ndarray,
+    affine: np.ndarray,
+    model: str | Path,
+    record: Mapping[str, Any],
+) -> None:
+    """Make sure that a SPECT has the slices that a model was trained on.
+
+    Raises:
+        InputError: their number of voxels or the size of a voxel differs.
+    """
     if list(volume.shape[:2]) != record["shape"]:
         raise InputError(
             f"{spect}: its slices have {volume.shape[0]} × {volume.shape[1]} voxels, but the model "
-            f"{generator} was trained on {' × '.join(map(str, record['shape']))}; delete the model "
+            f"{model} was trained on {' × '.join(map(str, record['shape']))}; delete the model "
             "and run the workflow again"
         )
-    torch.use_deterministic_algorithms(True)
-    slices = torch.from_numpy(np.ascontiguousarray(np.moveaxis(volume, 2, 0)))
-    made = generate(network, slices / record["scale"]) * record["scale"]
-    about = json.loads(sidecar_path(spect).read_text(encoding="utf-8"))
-    write_image(
-        p2p,
-        np.moveaxis(made.numpy(), 0, 2),
-        affine,
-        {
-            "Description": "P2P: the PET-like image that the generator makes from SPECT",
-            "Units": CBF_UNIT,
-            "Relative": about["Relative"],
-            "Sources": [Path(spect).name],
-            "ModelFingerprint": file_fingerprint(generator),
-            "IntensityScale": record["scale"],
-            "GeneratedBy": made_by,
-        },
-    )
-    log.info("%s: %d slices made", p2p, volume.shape[2])
+    voxel_mm = float(np.linalg.norm(affine[:3, 0]))
+    if abs(voxel_mm / record["voxel_mm"] - 1) > VOXEL_TOLERANCE:
+        raise InputError(
+            f"{spect}: its voxels are {voxel_mm:.3g} mm wide, but the model {model} was trained on "
+            f"{record['voxel_mm']:.3g} mm; delete the model and run the workflow again"
+        )

@@ -1,5 +1,6 @@
 """The figures drawn from the study's tables: similarity, regression and training."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -13,7 +14,17 @@ from matplotlib.ticker import MultipleLocator
 from spect2pet import published
 from spect2pet.evaluation import HEADLINE_MEASURE, HEADLINE_SET, SCALES, SETS, on_scale
 from spect2pet.pictures import CBF_WINDOW, cbf_label, new_figure
-from spect2pet.style import COLOURS, DARK, GREY, ONE_COLUMN, STYLE, TWO_COLUMNS, note
+from spect2pet.style import (
+    COLOURS,
+    DARK,
+    GREY,
+    ONE_COLUMN,
+    STYLE,
+    TWO_COLUMNS,
+    note,
+    p_value,
+    signed,
+)
 
 FITTED_LINE: dict[str, Any] = {"color": DARK, "linewidth": 1.2}
 IDENTITY_LINE: dict[str, Any] = {"color": GREY, "linewidth": 0.8, "dashes": (4, 3)}
@@ -46,8 +57,8 @@ def draw_similarity(similarity: pd.DataFrame, tests: pd.DataFrame) -> Figure:
         _paired_boxes(cell, values)
         test: Any = of_measure.loc[name]
         cell.set_title(f"{name}\nn = {test['n']}")
-        gain = f"gain {_signed(test['difference'], 3)}"
-        cell.set_xlabel("\n".join(filter(None, (gain, _p_value(test["wilcoxon_p"])))))
+        gain = f"gain {signed(test['difference'], 3)}"
+        cell.set_xlabel("\n".join(filter(None, (gain, p_value(test["wilcoxon_p"])))))
     for image, value, place in zip(COLOURS, published.SSIM.values(), (0, 1), strict=True):
         axes[0].plot(place, value, "D", markersize=4, markerfacecolor="white",
                      markeredgecolor=COLOURS[image], zorder=4)  # fmt: skip
@@ -143,8 +154,8 @@ def _equation(line: pd.Series) -> str:
     if np.isnan(line["slope"]):
         return f"n = {line['n']}: no line"
     return (
-        f"y = {line['intercept']:.1f} {_signed(line['slope'], 2, spaced=True)} x\n"
-        f"r = {line['r']:.2f}, {_p_value(line['p'])}\n"
+        f"y = {line['intercept']:.1f} {signed(line['slope'], 2, spaced=True)} x\n"
+        f"r = {line['r']:.2f}, {p_value(line['p'])}\n"
         f"n = {line['n']} ({line['subjects']} subjects)"
     )
 
@@ -153,65 +164,59 @@ def _equation(line: pd.Series) -> str:
 
 
 @matplotlib.rc_context(STYLE)
-def draw_training(history: pd.DataFrame) -> Figure:
-    """Losses and validation over the epochs of a training.
+def draw_training(histories: Sequence[pd.DataFrame]) -> Figure:
+    """Losses and validation over the epochs of all networks of a model.
 
     Args:
-        history: one row an epoch, as ``history.tsv`` holds them; without an adversarial
-            loss its two columns are empty.
+        histories: one a network, each with one row an epoch, as ``history.tsv`` holds them.
 
     Returns:
-        The figure, two columns wide.
+        The figure, two columns wide, with a line a network.  Where the generator has no
+        opponent its own loss stands in place of the adversarial ones.
     """
     figure = new_figure(TWO_COLUMNS, 2.4)
-    distance, adversarial, ssim = figure.subplots(1, 3)
+    distance, loss, ssim = figure.subplots(1, 3)
     _curves(
         distance,
-        history,
+        histories,
         {"l1": ("training, whole slices", GREY), "validation_l1": ("validation, brain", DARK)},
     )
     distance.set_ylabel("|P2P − PET| (mL/100 g/min)")
     distance.set_ylim(bottom=0)
-    _curves(
-        adversarial,
-        history,
-        {"gan_loss": ("generator", COLOURS["P2P"]),
-         "discriminator_loss": ("discriminator", COLOURS["SPECT"])},
-    )  # fmt: skip
-    adversarial.set_ylabel("adversarial loss")
-    _curves(ssim, history, {"validation_ssim": ("validation", DARK)})
+    if any(history["discriminator_loss"].any() for history in histories):
+        _curves(
+            loss,
+            histories,
+            {"gan_loss": ("generator", COLOURS["P2P"]),
+             "discriminator_loss": ("discriminator", COLOURS["SPECT"])},
+        )  # fmt: skip
+        loss.set_ylabel("adversarial loss")
+    else:
+        _curves(loss, histories, {"generator_loss": ("generator", COLOURS["P2P"])})
+        loss.set_ylabel("loss, no adversarial part")
+    _curves(ssim, histories, {"validation_ssim": ("validation", DARK)})
     ssim.set_ylabel("SSIM against PET")
-    for cell, letter in zip((distance, adversarial, ssim), "abc", strict=True):
+    for cell, letter in zip((distance, loss, ssim), "abc", strict=True):
         cell.set_title(letter, loc="left", fontweight="bold")
         cell.set_xlabel("epoch")
-        cell.set_xlim(0, history["epoch"].max())
+        cell.set_xlim(0, max(history["epoch"].max() for history in histories))
     return figure
 
 
-def _curves(axes: Axes, history: pd.DataFrame, columns: dict[str, tuple[str, str]]) -> None:
-    """One curve a column; a training too short for a curve shows its points."""
-    marker = "o" if len(history) < 5 else ""
-    for column, (label, colour) in columns.items():
-        if history[column].notna().any():
-            axes.plot(history["epoch"], history[column], color=colour, label=label,
+def _curves(
+    axes: Axes, histories: Sequence[pd.DataFrame], columns: dict[str, tuple[str, str]]
+) -> None:
+    """One curve a column and network; a training too short for a curve shows its points."""
+    width = 1.2 if len(histories) == 1 else 0.6
+    for column, (_, colour) in columns.items():
+        for history in histories:
+            marker = "o" if len(history) < 5 else ""
+            axes.plot(history["epoch"], history[column], color=colour, linewidth=width,
                       marker=marker, markersize=2.5)  # fmt: skip
-    if axes.lines:
-        axes.legend()
-    else:
-        note(axes, "not used by this model", GREY)
-
-
-# --- Words in figures -------------------------------------------------------------
-
-
-def _p_value(p: float) -> str:
-    """A p value as a paper states it; nothing where there is no test."""
-    if np.isnan(p):
-        return ""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-
-
-def _signed(value: float, digits: int, spaced: bool = False) -> str:
-    """A number with its sign, with a true minus."""
-    sign = "−" if value < 0 else "+"
-    return f"{sign}{' ' if spaced else ''}{abs(value):.{digits}f}"
+    axes.legend(
+        [Line2D([], [], color=colour) for _, colour in columns.values()],
+        [label for label, _ in columns.values()],
+        title=f"{len(histories)} networks" if len(histories) > 1 else None,
+        title_fontsize=7,
+        alignment="left",
+    )

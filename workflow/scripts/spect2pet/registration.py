@@ -1,6 +1,5 @@
 """Registration with ANTs: SPECT to PET (rigid), and PET to MNI space (affine and SyN)."""
 
-import json
 import logging
 import shutil
 import tempfile
@@ -13,7 +12,7 @@ import numpy as np
 
 from spect2pet import agreement, grids, itk, mapping, mni
 from spect2pet.errors import InputError
-from spect2pet.images import read_image, sidecar_path, write_image
+from spect2pet.images import read_image
 from spect2pet.rigid_search import find_start, mutual_information
 
 log = logging.getLogger(__name__)
@@ -67,8 +66,8 @@ def coregister_spect(
     found = coregister(moving, moving_affine, fixed, fixed_affine, seed, f"subject {subject}")
     check_plausible(found, (moving, moving_affine), (fixed, fixed_affine), settings, subject)
     itk.write_linear(transform, found)
-    _write_on_grid(spect, grid, found, study_spect, made_by)
-    _write_on_grid(pet, grid, np.eye(4), study_pet, made_by)
+    grids.bring(spect, grid, study_spect, made_by, found)
+    grids.bring(pet, grid, study_pet, made_by)
 
 
 def coregister(
@@ -301,27 +300,3 @@ def _keep(temporary: str, path: str | Path) -> None:
     partial = path.with_name(f".partial-{path.name}")
     shutil.copyfile(temporary, partial)
     partial.replace(path)
-
-
-def _write_on_grid(
-    source: str | Path,
-    grid: grids.Grid,
-    to_image: np.ndarray,
-    output: str | Path,
-    made_by: Mapping[str, Any],
-) -> None:
-    """Resample a prepared image and write it with what its sidecar says of the values."""
-    data, affine = read_image(source)
-    told = json.loads(sidecar_path(source).read_text(encoding="utf-8"))
-    write_image(
-        output,
-        grids.resample(data, affine, grid, to_image),
-        grid.affine,
-        {
-            "Units": told["Units"],
-            "Relative": told["Relative"],
-            "Sources": [str(source)],
-            "Interpolation": "cubic B-spline, once, from the prepared voxels",
-            "GeneratedBy": made_by,
-        },
-    )

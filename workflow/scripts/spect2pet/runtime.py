@@ -20,6 +20,14 @@ THREAD_VARIABLES = (
 #: Libraries that read the variables above only once, when they are imported.
 THREADED_LIBRARIES = ("numpy", "scipy", "torch", "ants")
 
+#: What shows that a machine has a GPU for CUDA: on Linux, and in its subsystem on Windows.
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
+
+
+def has_gpu() -> bool:
+    """Whether this machine has a GPU for CUDA, told without importing torch."""
+    return any(Path(device).exists() for device in GPU_DEVICES)
+
 
 def limit_threads(threads: int) -> None:
     """Give every numerical library of this process ``threads`` threads.

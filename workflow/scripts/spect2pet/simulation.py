@@ -22,6 +22,7 @@ def simulate_subject(
     pet: str | Path,
     cbf: str | Path,
     deficit: str | Path,
+    ceiling: str | Path,
     truth: str | Path,
     made_by: Mapping[str, Any],
 ) -> None:
@@ -34,6 +35,9 @@ def simulate_subject(
         pet: PET image to write.
         cbf: map of true CBF to write, on the anatomy's grid.
         deficit: map of the fraction of flow lost to write, on the same grid.
+        ceiling: image to write, on the PET's grid: what no method can pass.  The PET without
+            its noise and its error of scale, which SPECT does not know, but with that of SPECT,
+            which nothing in SPECT tells.
         truth: JSON file to write with everything that a scanner cannot know.
         made_by: what `provenance.stamp` gave.
     """
@@ -51,6 +55,9 @@ def simulate_subject(
     write_image(cbf, head.cbf, head.affine, _truth_sidecar(CBF_UNIT, "true CBF", made_by))
     lost = _truth_sidecar("1", "fraction of flow lost to deficits and diaschisis", made_by)
     write_image(deficit, head.deficit, head.affine, lost)
+    what = "PET without noise, with the error of scale of SPECT: no method can pass it"
+    best = pet_scan.noise_free * person.spect_scale
+    write_image(ceiling, best, pet_scan.affine, _truth_sidecar(CBF_UNIT, what, made_by))
     write_json(truth, {**_truth(person, spect_scan, pet_scan), "GeneratedBy": made_by})
 
 

@@ -1,8 +1,9 @@
-"""Packing axial slices of registered images into arrays that training reads in one go."""
+"""Packing registered volumes into arrays that training reads in one go, or slice by slice."""
 
+import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from spect2pet.errors import InputError
-from spect2pet.images import CBF_UNIT, read_image
+from spect2pet.images import CBF_UNIT, brain_level, read_image
 from spect2pet.provenance import write_json
 from spect2pet.tables import read_table, write_table
 
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 #: The sets that a network sees while it learns; test subjects are never packed.
 PACKED_SETS = ("train", "validation")
+#: Width of the bins from which the intensity scale is read, mL/100 g/min, and their number.
+BIN = 0.01
+BINS = 1_000_000
 
 COLUMNS = {
     "row": "Row of the slice in the set's array, from 0",
@@ -41,23 +45,28 @@ def pack(
     scale: str | Path,
     made_by: Mapping[str, Any],
 ) -> None:
-    """Write the slices of the training and validation subjects as two arrays.
+    """Write the volumes of the training and validation subjects as two arrays of axial slices.
 
-    Each array is float32 (n, 2, H, W): channel 0 SPECT, channel 1 PET, both divided by one
-    intensity scale, so that 1 stands for a CBF of that scale.  H is the image's first index (left
-    to right), W its second (back to front).  The intensity scale is a percentile of the PET voxels
-    within the brains of the training subjects alone.
+    Each array is (n, 2, H, W): channel 0 SPECT, channel 1 PET, both divided by one intensity
+    scale, so that 1 stands for a CBF of that scale.  H is the image's first index (left to right),
+    W its second (back to front).  Every slice of a subject is there, from foot to head, so that a
+    slice's neighbours lie beside it; the table names the rows that are learnt from.  The intensity
+    scale is a percentile of the PET voxels within the brains of the training subjects alone.
+
+    Subjects are read one at a time and written as they are read, so memory does not grow with
+    their number.
 
     Args:
         subjects: by subject, its files ``spect``, ``pet`` and ``mask`` on the study grid.
         sets: the subjects of the sets ``train`` and ``validation``.
         settings: keys ``min_coverage`` (slices with fewer brain voxels than this fraction of the
-            subject's largest slice are left out) and ``scale_percentile``.
+            subject's largest slice are not learnt from), ``scale_percentile`` and ``dtype``
+            (float32 or float16).
         train: array of training slices to write (.npy).
         validation: array of validation slices to write (.npy).
         brain: brain masks of the validation slices to write (.npy), bool (n, H, W).
-        table: table of the arrays' rows to write (.tsv).
-        scale: intensity scale to write (.json).
+        table: table of the rows to learn from to write (.tsv).
+        scale: intensity scale to write (.json), with what else is to be known of the arrays.
         made_by: what `provenance.stamp` gave.
 
     Raises:
@@ -65,31 +74,56 @@ def pack(
             validation set none, or a subject's images are damaged or do not fit together.
     """
     check_sets(sets)
-    slices = {
-        subject: brain_slices(read_subject(subject, files)["mask"], settings["min_coverage"])
-        for subject, files in subjects.items()
-    }
-    rows = _rows(sets, slices)
-    teachers = {subject: subjects[subject] for subject in sets["train"]}
-    intensity = intensity_scale(teachers, settings["scale_percentile"])
+    survey = _survey(subjects, sets, settings)
+    rows = _rows(sets, survey.slices, survey.shape[2])
+    # The rows too: the same arrays with other slices to learn from are another training.
+    digest = hashlib.sha256(rows.to_csv(index=False).encode())
     for name, path in (("train", train), ("validation", validation)):
-        images, brains = _stack(rows[rows["set"] == name], subjects)
-        np.save(path, images / np.float32(intensity))
-        log.info("%s: %d slices of %d subjects", name, len(images), len(sets[name]))
-        if name == "validation":
-            np.save(brain, brains)
+        images = _create(path, len(sets[name]), survey.shape, 2, settings["dtype"])
+        brains = _create(brain, len(sets[name]), survey.shape, 0, "bool")
+        depth = survey.shape[2]
+        for number, subject in enumerate(sets[name]):
+            volumes = read_subject(subject, subjects[subject])
+            place = slice(number * depth, (number + 1) * depth)
+            pair = np.stack([volumes["spect"], volumes["pet"]]) / np.float32(survey.scale)
+            images[place] = np.moveaxis(pair, -1, 0)
+            brains[place] = np.moveaxis(volumes["mask"], -1, 0)
+            for array in (images[place], brains[place]):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        log.info("%s: %d slices of %d subjects", name, (rows["set"] == name).sum(), len(sets[name]))
+        del images, brains
     write_table(table, rows, COLUMNS, made_by)
     write_json(
         scale,
         {
-            "scale": intensity,
+            "scale": survey.scale,
             "Units": CBF_UNIT,
             "Description": "CBF that 1 stands for in the packed arrays",
             "Percentile": settings["scale_percentile"],
             "Subjects": sets["train"],
+            "Slices": survey.shape[2],
+            "VoxelSize": survey.voxel_mm,
+            "Levels": {name: survey.levels[name] / survey.scale for name in sets["train"]},
+            "Ratios": {name: survey.ratios[name] for name in sets["train"]},
+            "Digest": digest.hexdigest()[:16],
             "GeneratedBy": made_by,
         },
     )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the slices are that a model is for.
+
+    Attributes:
+        shape: size of a slice (H, W), voxels.
+        voxel_mm: size of a voxel, mm.
+        gain: whole-brain flow of PET over that of SPECT, geometric mean of the training subjects.
+    """
+
+    shape: tuple[int, int]
+    voxel_mm: float
+    gain: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -97,11 +131,14 @@ class Packed:
     """What `pack` wrote, read back.
 
     Attributes:
-        train: training slices, float32 (n, 2, H, W), CBF as a fraction of the scale.
+        train: training slices (n, 2, H, W), CBF as a fraction of the scale; may be memory-mapped.
         validation: validation slices, likewise.
         brain: brain masks of the validation slices, bool (n, H, W).
-        rows: the table of rows of both sets.
+        rows: the table of the rows of both sets that are learnt from.
         scale: intensity scale, mL/100 g/min.
+        depth: slices of a volume.
+        voxel_mm: size of a voxel, mm.
+        digest: fingerprint of the arrays, the brain masks and the rows.
     """
 
     train: np.ndarray
@@ -109,6 +146,17 @@ class Packed:
     brain: np.ndarray
     rows: pd.DataFrame
     scale: float
+    depth: int
+    voxel_mm: float
+    levels: list[float]
+    ratios: list[float]
+    digest: str
+
+    @property
+    def frame(self) -> Frame:
+        """What a model for these slices has to know of them."""
+        gain = float(np.exp(np.mean(np.log(self.ratios)))) if self.ratios else 1.0
+        return Frame(self.shape, self.voxel_mm, gain)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -116,13 +164,32 @@ class Packed:
         return self.train.shape[2], self.train.shape[3]
 
     def of_set(self, name: str) -> pd.DataFrame:
-        """Rows of one set, in the order of its array."""
+        """Rows of one set that are learnt from, in the order of its array."""
         return self.rows[self.rows["set"] == name].reset_index(drop=True)
 
     def name(self, row: int) -> str:
         """Subject and slice of a row of the training array, for messages."""
-        subject, k = self.of_set("train").loc[row, ["subject", "slice"]]
+        named = self.of_set("train").set_index("row")
+        subject, k = named.loc[row, ["subject", "slice"]]
         return f"sub-{subject} slice {k}"
+
+    def volumes(self) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+        """The validation subjects, one after the other.
+
+        Yields:
+            Label, rows of its slices that are learnt from, the volume's slices (Z, 2, H, W) in
+            float32, and its brain mask (Z, H, W).
+        """
+        for subject, rows in self.of_set("validation").groupby("subject", sort=False):
+            first = int(rows["row"].iloc[0] - rows["slice"].iloc[0])
+            place = slice(first, first + self.depth)
+            slices = np.array(self.validation[place], dtype=np.float32)
+            yield (
+                str(subject),
+                rows["slice"].to_numpy(copy=True),
+                slices,
+                np.array(self.brain[place]),
+            )
 
 
 def read(
@@ -132,38 +199,42 @@ def read(
     table: str | Path,
     scale: str | Path,
 ) -> Packed:
-    """Read the files that `pack` wrote; arguments as the attributes of `Packed`.
+    """Open the files that `pack` wrote; arguments as the attributes of `Packed`.
+
+    The arrays are memory-mapped: what is not asked for is not read.
 
     Raises:
-        InputError: a file is damaged, the files are not of one packing, or a training slice holds
-            NaN or infinity.
+        InputError: a file is damaged, or the files are not of one packing.
     """
     try:
+        about = json.loads(Path(scale).read_text(encoding="utf-8"))
         packed = Packed(
-            train=np.load(train),
-            validation=np.load(validation),
-            brain=np.load(brain),
+            train=np.load(train, mmap_mode="r"),
+            validation=np.load(validation, mmap_mode="r"),
+            brain=np.load(brain, mmap_mode="r"),
             rows=read_table(table),
-            scale=float(json.loads(Path(scale).read_text(encoding="utf-8"))["scale"]),
+            scale=float(about["scale"]),
+            depth=int(about["Slices"]),
+            voxel_mm=float(about["VoxelSize"]),
+            levels=[float(value) for value in about["Levels"].values()],
+            ratios=[float(value) for value in about["Ratios"].values()],
+            digest=str(about["Digest"]),
         )
     except (OSError, EOFError, KeyError, ValueError) as error:
         raise InputError(
             f"{Path(train).parent}: the packed slices cannot be read ({error}); "
             "delete the folder and run the workflow again"
         ) from error
-    if [len(packed.train), len(packed.validation), len(packed.brain)] != [
-        len(packed.of_set(name)) for name in ("train", "validation", "validation")
-    ]:
-        raise InputError(
-            f"{table}: its rows are not those of the arrays beside it; "
-            "delete the folder and run the workflow again"
-        )
-    finite = np.isfinite(packed.train).all(axis=(1, 2, 3))
-    if not finite.all():
-        raise InputError(
-            f"{train}: {packed.name(int(np.argmin(finite)))} holds NaN or infinity; "
-            "delete the file and run the workflow again"
-        )
+    for name, array in (
+        ("train", packed.train),
+        ("validation", packed.validation),
+        ("validation", packed.brain),
+    ):
+        if len(array) != packed.depth * packed.of_set(name)["subject"].nunique():
+            raise InputError(
+                f"{table}: its rows are not those of the arrays beside it; "
+                "delete the folder and run the workflow again"
+            )
     return packed
 
 
@@ -202,28 +273,96 @@ def brain_slices(mask: np.ndarray, min_coverage: float) -> list[int]:
     return np.flatnonzero((voxels > 0) & (voxels >= min_coverage * voxels.max())).tolist()
 
 
-def intensity_scale(subjects: Mapping[str, Files], percentile: float) -> float:
-    """The CBF that images are divided by before they meet a network.
+@dataclass(frozen=True)
+class Survey:
+    """What has to be known of all subjects before the first is packed.
 
-    Args:
-        subjects: files of the training subjects.
-        percentile: of all their PET voxels within the brain.
+    Attributes:
+        slices: by subject, the slices that are learnt from.
+        shape: voxels of the study grid (x, y, z).
+        voxel_mm: size of a voxel, mm.
+        scale: intensity scale, mL/100 g/min.
+        levels: by subject, `brain_level` of its SPECT, mL/100 g/min.
+        ratios: by subject, mean of PET over that of SPECT in the brain.
+    """
 
-    Returns:
-        The intensity scale, mL/100 g/min.
+    slices: dict[str, list[int]]
+    shape: tuple[int, int, int]
+    voxel_mm: float
+    scale: float
+    levels: dict[str, float]
+    ratios: dict[str, float]
+
+
+def _survey(
+    subjects: Mapping[str, Files], sets: Mapping[str, Sequence[str]], settings: Mapping[str, Any]
+) -> Survey:
+    """Look at every subject once.
 
     Raises:
-        InputError: the scale is not positive.
+        InputError: subjects differ in their grid, an image is damaged, or PET has no flow.
     """
-    volumes = (read_subject(subject, files) for subject, files in subjects.items())
-    brains = [volume["pet"][volume["mask"]] for volume in volumes]
-    scale = float(np.percentile(np.concatenate(brains), percentile))
-    if not scale > 0:
+    slices, shapes, sizes = {}, {}, {}
+    levels: dict[str, float] = {}
+    ratios: dict[str, float] = {}
+    counts = np.zeros(BINS, dtype=np.int64)
+    for subject, files in subjects.items():
+        volumes = read_subject(subject, files)
+        slices[subject] = brain_slices(volumes["mask"], settings["min_coverage"])
+        shapes[subject] = volumes["pet"].shape
+        affine = read_image(files["pet"])[1]
+        sizes[subject] = float(np.linalg.norm(affine[:3, 0]))
+        if subject in sets["train"]:
+            brain = volumes["mask"]
+            counts += _histogram(volumes["pet"][brain])
+            mean = {name: float(volumes[name][brain].mean()) for name in ("spect", "pet")}
+            for name, flow in mean.items():
+                if not flow > 0:
+                    raise InputError(
+                        f"sub-{subject}: {name.upper()} has a mean of {flow:.3g} {CBF_UNIT} "
+                        "in the brain; check its unit and registration"
+                    )
+            levels[subject] = brain_level(volumes["spect"])
+            ratios[subject] = mean["pet"] / mean["spect"]
+    first = next(iter(subjects), "")
+    odd = [subject for subject in subjects if shapes[subject] != shapes[first]]
+    if odd:
         raise InputError(
-            f"PET of the training subjects ({', '.join(subjects)}) has a {percentile}th percentile "
-            f"of {scale:.3g} {CBF_UNIT} in the brain; check its unit and registration"
+            f"sub-{odd[0]}: the study grid has {shapes[odd[0]]} voxels where sub-{first} has "
+            f"{shapes[first]}; delete both under results/registered and run the workflow again"
         )
-    return scale
+    scale = _percentile(counts, settings["scale_percentile"]) if counts.any() else 0.0
+    if counts.any() and scale < 2 * BIN:
+        raise InputError(
+            f"PET of the training subjects ({', '.join(sets['train'])}) has a "
+            f"{settings['scale_percentile']}th percentile of 0 {CBF_UNIT} in the brain; "
+            "check its unit and registration"
+        )
+    shape, size = shapes.get(first, (0, 0, 0)), sizes.get(first, 0.0)
+    return Survey(slices, shape, size, scale, levels, ratios)
+
+
+def _histogram(flow: np.ndarray) -> np.ndarray:
+    """How many voxels fall into each bin of `BIN` mL/100 g/min, the last one open above."""
+    bins = np.clip(flow / BIN, 0, BINS - 1).astype(np.int64)
+    return np.bincount(bins, minlength=BINS)
+
+
+def _percentile(counts: np.ndarray, percentile: float) -> float:
+    """The upper edge of the bin that a percentile falls into, mL/100 g/min."""
+    reached = np.cumsum(counts) >= counts.sum() * percentile / 100
+    return float(round((int(np.argmax(reached)) + 1) * BIN, 2))
+
+
+def _create(
+    path: str | Path, subjects: int, shape: tuple[int, int, int], channels: int, dtype: str
+) -> np.ndarray:
+    """A new array on disk for the slices of some subjects."""
+    x, y, depth = shape
+    planes = (channels, x, y) if channels else (x, y)
+    return np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.dtype(dtype), shape=(subjects * depth, *planes)
+    )
 
 
 def read_subject(subject: str, files: Files) -> dict[str, np.ndarray]:
@@ -254,13 +393,19 @@ def read_subject(subject: str, files: Files) -> dict[str, np.ndarray]:
     return volumes
 
 
-def _rows(sets: Mapping[str, Sequence[str]], slices: Mapping[str, Sequence[int]]) -> pd.DataFrame:
-    """The table of packed slices, and the check that there is something to learn from."""
+def _rows(
+    sets: Mapping[str, Sequence[str]], slices: Mapping[str, Sequence[int]], depth: int
+) -> pd.DataFrame:
+    """The table of rows, and the check that there is something to learn from."""
     rows = pd.DataFrame(
-        [(s, subject, k) for s in PACKED_SETS for subject in sets[s] for k in slices[subject]],
-        columns=["set", "subject", "slice"],
+        [
+            (number * depth + k, name, subject, k)
+            for name in PACKED_SETS
+            for number, subject in enumerate(sets[name])
+            for k in slices[subject]
+        ],
+        columns=list(COLUMNS),
     )
-    rows.insert(0, "row", rows.groupby("set").cumcount())
     count = rows["set"].value_counts()
     for name, least in (("train", 2), ("validation", 1)):
         if count.get(name, 0) < least:
@@ -270,15 +415,3 @@ def _rows(sets: Mapping[str, Sequence[str]], slices: Mapping[str, Sequence[int]]
                 "lower slices: min_coverage"
             )
     return rows
-
-
-def _stack(rows: pd.DataFrame, subjects: Mapping[str, Files]) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 2, H, W) in mL/100 g/min and brain masks (n, H, W) of the rows of one set."""
-    images, brains = [], []
-    for subject, of_subject in rows.groupby("subject", sort=False):
-        volumes = read_subject(str(subject), subjects[str(subject)])
-        chosen = of_subject["slice"].to_numpy()
-        pair = np.stack([volumes["spect"], volumes["pet"]])[..., chosen]
-        images.append(np.moveaxis(pair, -1, 0))
-        brains.append(np.moveaxis(volumes["mask"][..., chosen], -1, 0))
-    return np.concatenate(images), np.concatenate(brains)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.multitest import multipletests
 
 CONFIDENCE = 0.95
 
@@ -155,6 +156,40 @@ def paired_comparison(before: ArrayLike, after: ArrayLike) -> Comparison:
         wilcoxon=float(signed_rank.statistic),
         wilcoxon_p=float(signed_rank.pvalue),
     )
+
+
+def mean_interval(values: ArrayLike) -> tuple[float, float, float]:
+    """Mean of independent values with its confidence interval by Student's t.
+
+    Args:
+        values: n values, such as one correlation a subject; NaN are left out.
+
+    Returns:
+        Mean, lower and upper end of its 95 % confidence interval; NaN where too few.
+    """
+    every = np.asarray(values, dtype=np.float64)
+    known = every[~np.isnan(every)]
+    mean = float(known.mean()) if len(known) else np.nan
+    if len(known) < 2:
+        return mean, np.nan, np.nan
+    half = stats.sem(known) * stats.t.ppf((1 + CONFIDENCE) / 2, len(known) - 1)
+    return mean, float(mean - half), float(mean + half)
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """P values of several tests, corrected for their number (Holm, Scand J Stat 6:65, 1979).
+
+    Args:
+        p_values: one a test; NaN where there was no test, which is not counted.
+
+    Returns:
+        The corrected p values in the same order.
+    """
+    corrected = np.array(p_values, dtype=np.float64)
+    known = ~np.isnan(corrected)
+    if known.any():
+        corrected[known] = multipletests(corrected[known], method="holm")[1]
+    return corrected
 
 
 def _complete(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -44,3 +45,16 @@ def note(axes: Axes, text: str, colour: str, top: bool = False) -> None:
         0.03, 0.97 if top else 0.02, text, color=colour, transform=axes.transAxes,
         va="top" if top else "bottom", ha="left", fontsize=6.5, zorder=5,
     )  # fmt: skip
+
+
+def p_value(p: float) -> str:
+    """A p value as a paper states it; nothing where there is no test."""
+    if np.isnan(p):
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def signed(value: float, digits: int, spaced: bool = False) -> str:
+    """A number with its sign, with a true minus."""
+    sign = "−" if value < 0 else "+"
+    return f"{sign}{' ' if spaced else ''}{abs(value):.{digits}f}"

@@ -11,6 +11,8 @@ from spect2pet.errors import InputError
 
 MODALITIES = ("spect", "pet")
 REQUIRED = ("subject", *MODALITIES)
+#: Columns that name files of simulated subjects; real ones have none.
+KNOWN_OF_SIMULATED = ("truth", "ceiling")
 SEPARATORS = {".tsv": "\t", ".csv": ","}
 LABEL = re.compile(r"[A-Za-z0-9]+")
 
@@ -28,8 +30,9 @@ def load(config: Mapping[str, Any]) -> pd.DataFrame:
     Returns:
         One row a subject, indexed by its label; columns ``spect`` and ``pet``
         (paths), ``spect_unit`` and ``pet_unit`` (None where the table says
-        nothing), ``split``, ``spect_problem`` and ``pet_problem`` (None where
-        all is well), then the table's further columns.
+        nothing), ``split``, ``truth`` and ``ceiling`` (None where nobody can know),
+        ``spect_problem`` and ``pet_problem`` (None where all is well), then the
+        table's further columns.
 
     Raises:
         InputError: the table as a whole cannot be used.
@@ -137,7 +140,7 @@ def _with_all_columns(table: pd.DataFrame) -> pd.DataFrame:
         elif common_unit is not None:
             table[unit] = table[unit].where(table[unit].notna(), common_unit)
         table[f"{modality}_problem"] = None
-    for name in ("split", "truth"):
+    for name in ("split", *KNOWN_OF_SIMULATED):
         if name not in table:
             table[name] = None
     return _with_none(table)
@@ -145,7 +148,7 @@ def _with_all_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 def _find_problems(table: pd.DataFrame, source: Path) -> pd.DataFrame:
     """Resolve paths, write down what is wrong with single subjects, keep a row for each."""
-    for name in (*MODALITIES, "truth"):
+    for name in (*MODALITIES, *KNOWN_OF_SIMULATED):
         table[name] = [_resolve(value, source) for value in table[name]]
     table = _with_none(table)
     lines = table.groupby("subject", sort=False)["_line"].apply(list)

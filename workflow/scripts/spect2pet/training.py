@@ -4,12 +4,11 @@ Objective, optimiser and schedule are those of Isola et al., "Image-to-Image Tra
 Conditional Adversarial Networks", CVPR 2017 (arXiv:1611.07004), section 3 and appendix 6.
 """
 
-import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,40 +16,27 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from spect2pet import pictures, validation
+from spect2pet import devices, losses, records
 from spect2pet.augmentation import augment
-from spect2pet.checkpoints import State, restore, save
-from spect2pet.errors import InputError
-from spect2pet.images import CBF_UNIT
-from spect2pet.networks import METHODS, Settings, generate, parameter_count, to_network
+from spect2pet.checkpoints import Keeper, State, restore
+from spect2pet.groups import group
+from spect2pet.methods import METHODS
+from spect2pet.networks import Pair, PatchDiscriminator, Settings, to_network
 from spect2pet.progress import Progress
 from spect2pet.provenance import write_json
-from spect2pet.slices import Packed
+from spect2pet.randomness import set_random_states
+from spect2pet.slices import Frame, Packed
+from spect2pet.sources import Source
 from spect2pet.tables import write_table
+from spect2pet.validation import validate
 from spect2pet.weights import save_generator
 
 log = logging.getLogger(__name__)
 
 #: Second decay rate of Adam (Isola et al., section 3.3).
 BETA2 = 0.999
-#: Validation slices that each sample picture shows.
-SAMPLE_SLICES = 6
-
-HISTORY = {
-    "epoch": "Epoch, from 1",
-    "learning_rate": "Learning rate of both networks in the epoch",
-    "discriminator_loss": "Cross-entropy of the discriminator, halved, mean over the epoch",
-    "gan_loss": "Cross-entropy that the discriminator costs the generator, mean over the epoch",
-    "l1": "Mean absolute difference of P2P and PET over all voxels of the training slices as they "
-    f"were met (augmented, with dropout), mean over the epoch, {CBF_UNIT}",
-    "validation_l1": "Mean absolute difference of P2P and PET in the brain after the epoch, mean "
-    f"over the validation slices of a subject, then over subjects, {CBF_UNIT}",
-    "validation_ssim": "Structural similarity of P2P and PET in the brain after the epoch, mean "
-    "over the validation slices of a subject, then over subjects",
-}
 
 
 @dataclass(frozen=True)
@@ -63,6 +49,7 @@ class Outputs:
         report: what was trained, and how (.json).
         samples: folder of pictures of some validation slices.
         checkpoint: state of a training that has not ended (.safetensors).
+        curves: folder of files for TensorBoard, written where the settings ask for them.
     """
 
     generator: Path
@@ -70,6 +57,7 @@ class Outputs:
     report: Path
     samples: Path
     checkpoint: Path
+    curves: Path
 
 
 def train(
@@ -86,88 +74,148 @@ def train(
 
     Raises:
         InputError: the GPU that the settings demand is missing, the slices do not fit the network,
-            or a loss is not finite.
+            memory or disk is full, or a loss is not finite.
+        Stopped: the process was asked to stop; the checkpoint holds all that was done.
     """
-    device = choose_device(settings["device"])
-    _be_repeatable()
-    identity = _identity(data, settings, seed, device, made_by)
-    state = new_state(settings, data.shape, seed, device)
+    device, us = devices.choose(settings["device"]), group()
+    devices.be_repeatable()
+    frame = data.frame
+    identity = records.identity(data, settings, seed, device, made_by)
+    state = new_state(settings, frame, seed, device)
     if restore(outputs.checkpoint, state, identity):
-        log.info("going on after epoch %d, from %s", state.epoch, outputs.checkpoint)
-    outputs.samples.mkdir(parents=True, exist_ok=True)
-    for epoch in state.samples:
-        draw_sample(outputs.samples, state, epoch, data)
+        log.info(
+            "going on after epoch %d, step %d, from %s", state.epoch, state.step, outputs.checkpoint
+        )
+    book = records.Book(outputs.samples, outputs.curves, settings, data, state, us.leads)
+    clueless = losses.knows_nothing(settings["gan_loss"]) if state.discriminator else None
+    progress = Progress(data, last_epoch(settings), state.epoch, clueless)
+    keeper = Keeper(outputs.checkpoint, state, identity, settings["checkpoint_minutes"], us.leads)
+    with devices.says_what_fits(state, settings, frame, device), keeper:
+        source = Source(data, settings, device)
+        while state.epoch < last_epoch(settings):
+            means = train_epoch(state, source, settings, seed, progress, keeper.after_step)
+            p2p, measures = validate(state.result, data, device)
+            state.end_epoch()
+            numbers = (state.epoch, learning_rate(state.epoch, settings), *means)
+            row = dict(zip(records.HISTORY, (*numbers, measures.l1, measures.ssim), strict=True))
+            state.history.append(row)
+            if settings["choose"] == "best":
+                state.keep_if_best()
+            book.end_epoch(p2p, last=state.epoch == last_epoch(settings))
+            keeper.keep()
+            progress.end_epoch(row)
+            if state.epoch < last_epoch(settings):
+                keeper.stop_if_asked()
+    if us.leads:
+        _write(outputs, state, data, settings, seed, device, made_by)
 
-    pairs = torch.from_numpy(data.train).to(device)
-    progress = Progress(data, last_epoch(settings), state.epoch)
-    while state.epoch < last_epoch(settings):
-        losses = train_epoch(state, pairs, settings, seed, progress)
-        p2p, measures = validate(state.result, data, device)
-        state.epoch += 1
-        rate = learning_rate(state.epoch, settings)
-        numbers = (state.epoch, rate, *losses, *measures)
-        state.history.append(dict(zip(HISTORY, numbers, strict=True)))
-        if state.epoch % settings["sample_every"] == 0 or state.epoch == last_epoch(settings):
-            state.samples[str(state.epoch)] = p2p[sample_rows(data)]
-            draw_sample(outputs.samples, state, str(state.epoch), data)
-        save(outputs.checkpoint, state, identity)
-        progress.end_epoch(state.history[-1])
 
-    save_generator(outputs.generator, state.result, settings, data.shape, data.scale)
-    write_table(outputs.history, pd.DataFrame(state.history), HISTORY, made_by)
-    write_json(outputs.report, _report(state, data, settings, seed, device, made_by))
+def _write(
+    outputs: Outputs,
+    state: State,
+    data: Packed,
+    settings: Settings,
+    seed: int,
+    device: torch.device,
+    made_by: Mapping[str, Any],
+) -> None:
+    """Write what a finished training is to leave, and remove its checkpoint."""
+    chosen = state.take_best()
+    save_generator(outputs.generator, state.result, settings, data.frame, data.scale)
+    write_table(outputs.history, pd.DataFrame(state.history), records.HISTORY, made_by)
+    report = records.report(state, chosen, data, settings, seed, device, made_by)
+    write_json(outputs.report, report)
     outputs.checkpoint.unlink()
 
 
 def train_epoch(
-    state: State, pairs: torch.Tensor, settings: Settings, seed: int, progress: Progress
+    state: State,
+    source: Source,
+    settings: Settings,
+    seed: int,
+    progress: Progress,
+    after_step: Callable[[torch.Generator], None] = lambda draw: None,
 ) -> list[float]:
     """Show every training slice to the networks once, in random order.
 
     Args:
-        state: networks and optimisers, changed in place.
-        pairs: training slices (n, 2, H, W) on the device, CBF as a fraction of the scale.
+        state: networks and optimisers, changed in place; goes on after the steps it has done.
+        source: training slices.
         settings: the model's section of the configuration.
         seed: seed of the training.
         progress: what writes the log and looks at the losses.
+        after_step: called after each step with the generator of the epoch's random numbers.
 
     Returns:
-        Means over the epoch of the discriminator's loss, the generator's adversarial loss and the
-        L1 loss (mL/100 g/min).
+        Means over the epoch of the losses as `step` gives them, L1 in mL/100 g/min; NaN where
+        nothing is learnt by gradient descent.
 
     Raises:
         InputError: a loss is not finite.
     """
-    generator, discriminator = state.generator.train(), state.discriminator
+    if not state.optimisers:
+        state.generator.advance()
+        return [float("nan")] * 4
+    us = group()
     draw = torch.Generator().manual_seed(epoch_seed(seed, state.epoch + 1))
-    torch.manual_seed(epoch_seed(seed, state.epoch + 1))
+    torch.manual_seed(epoch_seed(seed, state.epoch + 1) + us.rank)  # dropout
+    order = source.rows[torch.randperm(len(source.rows), generator=draw)]
+    batches = order.split(settings["batch_size"])
+    set_random_states(state.random, draw)
     for optimiser in state.optimisers.values():
         optimiser.param_groups[0]["lr"] = learning_rate(state.epoch + 1, settings)
-    batches = torch.randperm(len(pairs), generator=draw).split(settings["batch_size"])
-    progress.start_epoch(batches)
-    for rows in batches:
-        changed = augment(pairs[rows], settings["augmentation"], draw)
-        spect, pet = to_network(changed).split(1, dim=1)
-        p2p = generator(spect)
+    state.generator.train()
+    progress.start_epoch(batches, state.losses)
+    for slices in source.batches(batches[state.step :]):
+        # Every process draws for the whole batch and keeps its share, so that the draws of a
+        # batch do not depend on the number of processes.
+        changed = to_network(augment(slices, settings["augmentation"], draw))
+        mine = changed[us.share(len(changed))]
+        state.losses.append(step(state, mine[:, :-1], mine[:, -1:], settings, source.scale))
+        state.step += 1
+        progress.end_step(state.losses)
+        after_step(draw)
+    return progress.means(list(us.mean(torch.stack(state.losses))))
 
-        discriminator_loss = gan_loss = p2p.new_zeros(())
-        if discriminator is not None:
-            is_real = _cross_entropy(discriminator(spect, pet), 1.0)
-            is_made = _cross_entropy(discriminator(spect, p2p.detach()), 0.0)
-            discriminator_loss = (is_real + is_made) / 2
-            _descend(state.optimisers["discriminator"], discriminator_loss)
-            with _frozen(discriminator):
-                gan_loss = _cross_entropy(discriminator(spect, p2p), 1.0)
 
-        l1 = (p2p - pet).abs().mean()
-        _descend(
-            state.optimisers["generator"],
-            settings["gan_weight"] * gan_loss + settings["l1_weight"] * l1,
-        )
-        if state.average is not None:
-            state.average.update_parameters(generator)
-        progress.end_step(torch.stack([discriminator_loss, gan_loss, l1]).detach())
-    return progress.losses()
+def step(
+    state: State, spect: torch.Tensor, pet: torch.Tensor, settings: Settings, scale: float
+) -> torch.Tensor:
+    """One step of the discriminator, then one of the generator, on the same P2P.
+
+    Args:
+        state: networks and optimisers, changed in place.
+        spect: SPECT slices with their neighbours (n, context, H, W), range [-1, 1].
+        pet: PET slices (n, 1, H, W), likewise.
+        settings: the model's section of the configuration.
+        scale: intensity scale, mL/100 g/min.
+
+    Returns:
+        Losses (4), on the device: of the discriminator, what the discriminator costs the
+        generator, L1, and all that the generator minimises.
+    """
+    kind, discriminator = settings["gan_loss"], state.discriminator
+    counting = partial(devices.autocast, spect.device, settings["precision"])
+    with counting():
+        p2p = state.learners["generator"](spect)
+    p2p = p2p.float()
+    gan = discriminator_loss = features = p2p.new_zeros(())
+    if discriminator is not None:
+        with counting():
+            (real, known), (made, _) = state.learners["discriminator"](spect, pet, p2p.detach())
+        discriminator_loss = losses.of_discriminator(real.float(), made.float(), kind)
+        _descend(state.optimisers["discriminator"], discriminator_loss)
+        with _frozen(discriminator), counting():
+            made, seen = discriminator.judge(spect, p2p)
+        gan = losses.of_generator(made.float(), kind)
+        if settings["feature_weight"]:
+            features = losses.of_features(known, seen)
+    distance, l1 = losses.to_pet(p2p, pet, settings, scale)
+    total = distance + settings["gan_weight"] * gan + settings["feature_weight"] * features
+    _descend(state.optimisers["generator"], total)
+    if state.average is not None:
+        state.average.update_parameters(state.generator)
+    return torch.stack([discriminator_loss, gan, l1, total]).detach()
 
 
 def learning_rate(epoch: int, settings: Settings) -> float:
@@ -197,30 +245,12 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device to train on.
-
-    Args:
-        wanted: ``cpu``, ``cuda``, or ``auto`` for CUDA where there is a GPU.
-
-    Raises:
-        InputError: CUDA is demanded and there is no GPU.
-    """
-    present = torch.cuda.is_available()
-    if wanted == "cuda" and not present:
-        raise InputError(
-            "models: device is cuda, but torch finds no GPU on this machine; set device to auto or "
-            "cpu, or install the torch that fits the GPU's driver"
-        )
-    return torch.device("cuda" if present and wanted != "cpu" else "cpu")
-
-
-def new_state(settings: Settings, shape: tuple[int, int], seed: int, device: torch.device) -> State:
+def new_state(settings: Settings, frame: Frame, seed: int, device: torch.device) -> State:
     """Networks with random weights and their optimisers, before the first epoch.
 
     Args:
         settings: the model's section of the configuration.
-        shape: size of the slices (H, W).
+        frame: size of the slices.
         seed: seed of the training.
         device: where to train.
 
@@ -229,142 +259,29 @@ def new_state(settings: Settings, shape: tuple[int, int], seed: int, device: tor
     """
     torch.manual_seed(epoch_seed(seed, 0))
     method = METHODS[settings["method"]]
-    networks = {"generator": method.generator(settings, shape).to(device)}
+    generator = devices.place(method.generator(settings, frame), device)
+    if method.discriminator is None:
+        return State(generator, None, None, {}, {})
+    discriminator = None
     if settings["gan_weight"] > 0:
-        networks["discriminator"] = method.discriminator(settings).to(device)
+        discriminator = devices.place(method.discriminator(settings), device)
+    networks = {"generator": generator, "discriminator": discriminator}
+    us = group()
+    learners: dict[str, nn.Module] = {}
+    optimisers: dict[str, torch.optim.Optimizer] = {}
+    for name, network in networks.items():
+        if network is not None:
+            us.synchronise(network)
+            called = Pair(network) if isinstance(network, PatchDiscriminator) else network
+            learners[name] = us.parallel(devices.hasten(called, settings["compile"]))
+            optimisers[name] = torch.optim.Adam(
+                network.parameters(), betas=(settings["beta1"], BETA2), fused=True
+            )
     average = None
     if settings["ema"] > 0:
         fading = get_ema_multi_avg_fn(settings["ema"])
-        average = AveragedModel(networks["generator"], multi_avg_fn=fading, use_buffers=True)
-    betas = (settings["beta1"], BETA2)
-    optimisers: dict[str, torch.optim.Optimizer] = {
-        name: torch.optim.Adam(network.parameters(), betas=betas, fused=True)
-        for name, network in networks.items()
-    }
-    return State(networks["generator"], networks.get("discriminator"), average, optimisers)
-
-
-def validate(
-    generator: nn.Module, data: Packed, device: torch.device
-) -> tuple[torch.Tensor, tuple[float, float]]:
-    """Make the P2P of all validation slices and compare it with PET.
-
-    Args:
-        generator: the network, left in evaluation mode.
-        data: the packed slices.
-        device: where the network is.
-
-    Returns:
-        P2P slices (n, H, W), and what `validation.measure` gives for them.
-    """
-    spect, pet = torch.from_numpy(data.validation).to(device).unbind(1)
-    p2p = generate(generator, spect)
-    return p2p, _measure(p2p, pet, data)
-
-
-def sample_rows(data: Packed) -> list[int]:
-    """Validation slices that the sample pictures show: spread over subjects and heights."""
-    ends = np.linspace(0, len(data.validation), SAMPLE_SLICES + 1)
-    return sorted({int((low + high) / 2) for low, high in pairwise(ends)})
-
-
-def draw_sample(folder: Path, state: State, epoch: str, data: Packed) -> None:
-    """Draw some validation slices as SPECT, P2P and PET after an epoch.
-
-    Args:
-        folder: where the picture goes, as ``epoch-<number>.png``.
-        state: holds the P2P slices of the epoch.
-        epoch: the epoch.
-        data: the packed slices.
-    """
-    spect, pet = np.moveaxis(data.validation[sample_rows(data)], 1, 0)
-    rows = {"SPECT": spect, "P2P": state.samples[epoch].cpu().numpy(), "PET": pet}
-    figure, _ = pictures.draw_rows(
-        {name: list(slices * data.scale) for name, slices in rows.items()},
-        title=f"Validation slices after epoch {epoch}",
-    )
-    pictures.save_figure(figure, folder / f"epoch-{int(epoch):03d}.png")
-
-
-def _measure(image: torch.Tensor, pet: torch.Tensor, data: Packed) -> tuple[float, float]:
-    """`validation.measure` for images of all validation slices."""
-    subjects, _ = pd.factorize(data.of_set("validation")["subject"])
-    numbers, brain = torch.from_numpy(subjects), torch.from_numpy(data.brain)
-    return validation.measure(image.cpu(), pet.cpu(), brain, numbers, data.scale)
-
-
-def _report(
-    state: State,
-    data: Packed,
-    settings: Settings,
-    seed: int,
-    device: torch.device,
-    made_by: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Content of training.json."""
-    spect, pet = torch.from_numpy(data.validation).unbind(1)
-    spect_l1, spect_ssim = _measure(spect, pet, data)
-    last = state.history[-1]
-    return {
-        "settings": dict(settings),
-        "seed": seed,
-        "epochs": state.epoch,
-        "chosen_epoch": state.epoch,
-        "chosen_because": "the last epoch, as published; no epoch is picked by its validation",
-        "evaluation_mode": "no dropout; batch normalisation, where there is any, by the running "
-        "statistics of training, so that a slice always gives the same P2P",
-        "intensity_scale": data.scale,
-        "units": CBF_UNIT,
-        "slice_shape": list(data.shape),
-        "slices": {name: len(data.of_set(name)) for name in ("train", "validation")},
-        "subjects": {
-            name: list(data.of_set(name)["subject"].unique()) for name in ("train", "validation")
-        },
-        "parameters": {
-            "generator": parameter_count(state.generator),
-            "discriminator": parameter_count(state.discriminator) if state.discriminator else 0,
-        },
-        "validation": {
-            "l1": {"SPECT": spect_l1, "P2P": last["validation_l1"]},
-            "ssim": {"SPECT": spect_ssim, "P2P": last["validation_ssim"]},
-        },
-        "threads": torch.get_num_threads(),
-        "device": device.type,
-        "GeneratedBy": made_by,
-    }
-
-
-def _identity(
-    data: Packed, settings: Settings, seed: int, device: torch.device, made_by: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Everything that shapes the weights: a checkpoint is only continued where all of it agrees."""
-    slices = hashlib.sha256(np.ascontiguousarray(data.train).tobytes())
-    slices.update(np.ascontiguousarray(data.validation).tobytes())
-    return {
-        **{f"setting {name}": value for name, value in settings.items()},
-        **{
-            f"{name} subjects": list(data.of_set(name)["subject"].unique())
-            for name in ("train", "validation")
-        },
-        "slices": slices.hexdigest()[:16],
-        "seed": seed,
-        "code": made_by["CodeFingerprint"],
-        "libraries": made_by["Libraries"],
-        "threads": torch.get_num_threads(),
-        "device": device.type,
-    }
-
-
-def _be_repeatable() -> None:
-    """Make torch repeat its results bit for bit, and not crawl where gradients become tiny."""
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.set_flush_denormal(True)
-
-
-def _cross_entropy(logits: torch.Tensor, target: float) -> torch.Tensor:
-    """Cross-entropy of a discriminator's logits, all of which should say ``target``."""
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+        average = AveragedModel(generator, multi_avg_fn=fading, use_buffers=True)
+    return State(generator, discriminator, average, learners, optimisers)
 
 
 def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:

@@ -1,7 +1,13 @@
-"""How good a generator is on the validation slices, measured after every epoch of training."""
+"""How good a generator is on the validation subjects, measured after every epoch of training."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
-from torch.nn.functional import conv2d
+
+from spect2pet.errors import InputError
+from spect2pet.networks import Generator, generate
+from spect2pet.slices import Packed
 
 #: Constants of SSIM (Wang et al., IEEE Trans Image Process 13:600, 2004): the Gaussian window's
 #: standard deviation and reach in voxels, and the stabilising constants.
@@ -12,25 +18,63 @@ K1, K2 = 0.01, 0.03
 DATA_RANGE = 80.0
 
 
-def measure(
-    p2p: torch.Tensor, pet: torch.Tensor, brain: torch.Tensor, subjects: torch.Tensor, scale: float
-) -> tuple[float, float]:
-    """Compare images with PET in the brain: mean over a subject's slices, then over subjects.
+@dataclass(frozen=True)
+class Measures:
+    """What is measured on the validation subjects: mean over a subject's slices, then over them.
+
+    Attributes:
+        l1: mean absolute difference from PET in the brain, mL/100 g/min.
+        ssim: structural similarity to PET in the brain.
+    """
+
+    l1: float
+    ssim: float
+
+
+def validate(
+    generator: Generator, data: Packed, device: torch.device
+) -> tuple[np.ndarray, Measures]:
+    """Make the P2P of the validation subjects and compare it with PET.
+
+    Args:
+        generator: what makes P2P, left in evaluation mode.
+        data: the packed slices.
+        device: where the generator is.
+
+    Returns:
+        P2P of the slices that the table of rows names (n, H, W), and their measures.
+
+    Raises:
+        InputError: the packed slices of a subject are not finite.
+    """
+    made, measures = [], []
+    for subject, heights, slices, brain in data.volumes():
+        if not np.isfinite(slices).all():
+            raise InputError(
+                f"sub-{subject}: its packed slices hold NaN or infinity; delete the folder of the "
+                "slices and run the workflow again"
+            )
+        spect, pet = torch.from_numpy(slices).to(device).unbind(1)
+        p2p, mask = generate(generator, spect)[heights], torch.from_numpy(brain[heights])
+        measures.append(measure(p2p, pet[heights], mask.to(device), data.scale))
+        made.append(p2p.cpu().numpy())
+    l1, ssim = np.mean([(one.l1, one.ssim) for one in measures], axis=0)
+    return np.concatenate(made), Measures(float(l1), float(ssim))
+
+
+def measure(p2p: torch.Tensor, pet: torch.Tensor, brain: torch.Tensor, scale: float) -> Measures:
+    """Compare slices of one subject with its PET, in the brain of each slice.
 
     Args:
         p2p: slices (n, H, W), CBF as a fraction of the intensity scale.
         pet: the reference, likewise.
-        brain: bool (n, H, W).
-        subjects: number of each slice's subject, from 0 (n).
+        brain: bool (n, H, W), with brain in every slice.
         scale: intensity scale, mL/100 g/min.
-
-    Returns:
-        The mean absolute difference in mL/100 g/min, and the structural similarity index.
     """
     voxels = brain.sum((1, 2))
     error = ((p2p - pet).abs() * brain).sum((1, 2)) / voxels * scale
     likeness = (ssim_map(p2p, pet, DATA_RANGE / scale) * brain).sum((1, 2)) / voxels
-    return _over_subjects(error, subjects), _over_subjects(likeness, subjects)
+    return Measures(float(error.mean()), float(likeness.mean()))
 
 
 def ssim_map(image: torch.Tensor, reference: torch.Tensor, data_range: float) -> torch.Tensor:
@@ -59,17 +103,19 @@ def ssim_map(image: torch.Tensor, reference: torch.Tensor, data_range: float) ->
 
 
 def _blur(images: torch.Tensor) -> torch.Tensor:
-    """Gaussian means of images (n, c, H, W) in the window of SSIM."""
-    offsets = torch.arange(-REACH, REACH + 1, dtype=images.dtype, device=images.device)
-    window = torch.exp(-0.5 * (offsets / SIGMA) ** 2)
-    window = (window / window.sum()).view(1, 1, -1, 1)
-    flat = images.flatten(0, 1).unsqueeze(1)
-    blurred = conv2d(
-        conv2d(flat, window, padding=(REACH, 0)), window.mT.contiguous(), padding=(0, REACH)
-    )
-    return blurred.view_as(images)
+    """Gaussian means of images (n, c, H, W) in the window of SSIM.
+
+    By products with one matrix for each side, many times faster than a convolution with so few
+    channels.
+    """
+    down, across = (_window(size, images) for size in images.shape[-2:])
+    return down @ images @ across.mT
 
 
-def _over_subjects(values: torch.Tensor, subjects: torch.Tensor) -> float:
-    """Mean over subjects of the mean over each subject's slices."""
-    return float(torch.stack([values[subjects == s].mean() for s in subjects.unique()]).mean())
+def _window(size: int, like: torch.Tensor) -> torch.Tensor:
+    """The matrix (size, size) that blurs one side; beyond the ends lies nothing."""
+    places = torch.arange(size, dtype=like.dtype, device=like.device)
+    offsets = places[:, None] - places
+    window = torch.exp(-0.5 * (offsets / SIGMA) ** 2) * (offsets.abs() <= REACH)
+    reach = torch.arange(-REACH, REACH + 1, dtype=like.dtype, device=like.device)
+    return window / torch.exp(-0.5 * (reach / SIGMA) ** 2).sum()

@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spect2pet.errors import InputError
-from spect2pet.networks import METHODS, Settings
+from spect2pet.methods import METHODS
+from spect2pet.networks import Generator, Settings
+from spect2pet.slices import Frame
 
 #: Everything that is not a tensor stands as JSON under this one key: with several keys, safetensors
 #: writes them in an order that changes from run to run.
@@ -29,14 +31,28 @@ def write_tensors(
         path: file to write, ending in ``.safetensors``.
         tensors: tensors of any shape, kind and device by name.
         record: what else is to be known, ready for JSON.
+
+    Raises:
+        InputError: the file cannot be written, as on a full disk.
     """
     path = Path(path)
     partial = path.with_name(f".partial-{path.name.lstrip('.')}")
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(plain, partial, {RECORD: json.dumps(record)})
-    with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    # Plain row-major copies: tensors of one storage or in channels-last order are not stored.
+    plain = {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    try:
+        save_file(plain, partial, {RECORD: json.dumps(record)})
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: cannot be written ({error}); what was there before is kept; make room or "
+            "mend the permissions and run the workflow again"
+        ) from error
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -66,7 +82,7 @@ def save_generator(
     path: str | Path,
     generator: nn.Module,
     settings: Settings,
-    shape: tuple[int, int],
+    frame: Frame,
     scale: float,
 ) -> None:
     """Write a trained generator with all that is needed to use it.
@@ -75,22 +91,28 @@ def save_generator(
         path: file to write.
         generator: the network.
         settings: settings of its model.
-        shape: size (H, W) of the slices it was trained on.
+        frame: size of the slices it was trained on.
         scale: intensity scale, mL/100 g/min.
     """
-    record = {"settings": dict(settings), "shape": list(shape), "scale": scale}
+    record = {
+        "settings": dict(settings),
+        "shape": list(frame.shape),
+        "voxel_mm": frame.voxel_mm,
+        "gain": frame.gain,
+        "scale": scale,
+    }
     write_tensors(path, generator.state_dict(), record)
 
 
-def load_generator(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+def load_generator(path: str | Path) -> tuple[Generator, dict[str, Any]]:
     """Rebuild a trained generator, ready for inference.
 
     Args:
         path: a file that `save_generator` wrote.
 
     Returns:
-        The network in evaluation mode, and the record: ``settings``, ``shape`` (H, W) and
-        ``scale`` (mL/100 g/min).
+        The network in evaluation mode, and the record: ``settings``, ``shape`` (H, W),
+        ``voxel_mm``, ``gain`` and ``scale`` (mL/100 g/min).
 
     Raises:
         InputError: the file is damaged, or was written by another version of the networks.
@@ -98,14 +120,17 @@ def load_generator(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     tensors, record = read_tensors(path)
     try:
         method = METHODS[record["settings"]["method"]]
-        generator = method.generator(record["settings"], tuple(record["shape"]))
+        height, width = record["shape"]
+        frame = Frame((height, width), record["voxel_mm"], record["gain"])
+        generator = method.generator(record["settings"], frame)
         generator.load_state_dict(tensors)
     except (KeyError, RuntimeError) as error:
         raise InputError(
             f"{path}: the weights do not fit the network ({error}); "
             "delete the file and run the workflow again"
         ) from error
-    return generator.eval(), record
+    generator.eval()
+    return generator, record
 
 
 def file_fingerprint(path: str | Path) -> str:

@@ -1,0 +1,29 @@
+"""Put SPECT, every model and the ceiling side by side."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import comparison, evaluation_columns, provenance, tables
+
+    params = snakemake.params
+    made_by = provenance.stamp(
+        {"atlas": params.atlas, "methods": params.methods},
+        code=params.code,
+        packages=["pandas", "scipy", "statsmodels"],
+    )
+    similarity, regression = (
+        dict(zip(params.compared, map(tables.read_table, paths), strict=True))
+        for paths in (snakemake.input.similarity, snakemake.input.regression)
+    )
+    tables.write_table(
+        snakemake.output.methods,
+        comparison.compare_methods(similarity, regression, params.methods, params.atlas),
+        evaluation_columns.METHODS,
+        made_by,
+    )
+    tables.write_table(
+        snakemake.output.pairs,
+        comparison.compare_pairs(similarity, list(params.methods)),
+        evaluation_columns.METHOD_PAIRS,
+        made_by,
+    )

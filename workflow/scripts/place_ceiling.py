@@ -1,0 +1,15 @@
+"""Bring the image that no method can pass to the study grid, in place of a P2P image."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import ceiling, provenance
+
+    ceiling.place_ceiling(
+        ceiling=snakemake.input.ceiling[0],
+        study_pet=snakemake.input.pet,
+        p2p=snakemake.output.p2p,
+        made_by=provenance.stamp(
+            {}, code=snakemake.params.code, packages=["nibabel", "numpy", "scipy"]
+        ),
+    )

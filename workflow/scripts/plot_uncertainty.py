@@ -1,0 +1,28 @@
+"""Draw where the networks of a model disagree, and where their mean is wrong."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import (
+        evaluation,
+        examples,
+        images,
+        style,
+        tables,
+        uncertainty,
+        uncertainty_figure,
+    )
+
+    inputs = snakemake.input
+    # One whose gain is the median: neither the best nor a choice.
+    (subject,) = examples.pick_examples(tables.read_table(inputs.similarity), 1)
+    k = snakemake.params.subjects.index(subject)
+    paths = dict(zip(uncertainty.IMAGES, (inputs.p2p[k], inputs.sd[k], inputs.pet[k]), strict=True))
+    trio, _ = evaluation.read_images(paths)
+    mask, _ = images.read_image(inputs.mask[k])
+    figure = uncertainty_figure.draw_uncertainty(
+        tables.read_table(inputs.uncertainty),
+        tables.read_table(inputs.summary),
+        uncertainty_figure.example_of(subject, trio, mask),
+    )
+    style.save(figure, snakemake.output.png, snakemake.output.svg)

@@ -1,0 +1,19 @@
+"""Put the calibration of all subjects together and pool it, set by set."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import evaluation_columns, provenance, splitting, study, tables, uncertainty
+
+    made_by = provenance.stamp(
+        {}, code=snakemake.params.code, packages=["pandas", "scipy", "statsmodels"]
+    )
+    split = splitting.read_split(snakemake.input.split)
+    table = study.with_sets(map(tables.read_table, snakemake.input.uncertainty), split)
+    tables.write_table(snakemake.output.uncertainty, table, evaluation_columns.UNCERTAINTY, made_by)
+    tables.write_table(
+        snakemake.output.summary,
+        uncertainty.summarise(table),
+        evaluation_columns.UNCERTAINTY_SUMMARY,
+        made_by,
+    )
