@@ -38,7 +38,7 @@ ROOT = Path(__file__).parent.parent
 #: Slice steps of the published training: 43 subjects × about 70 slices × 200 epochs.
 PUBLISHED_STEPS = 600_000
 #: Slices of a volume of noise.
-DEPTH = 50
+DEPTH = 4
 #: Peak of dense bfloat16 matrix products, FLOP/s, from the makers' data sheets.
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
 
@@ -78,7 +78,7 @@ def random_slices(count: int, shape: tuple[int, int], path: Path | None = None) 
         train.flush()
         train = np.load(path, mmap_mode="r")
     rows = pd.DataFrame({"row": range(count), "set": "train", "subject": "01", "slice": 0})
-    ones = [1.0] * (count // DEPTH + 1)
+    ones = [1.0] * (count // DEPTH)
     return Packed(train, train[:1], train[:1, 0] > 0, rows, 60.0, DEPTH, 2.0, ones, ones, "")
 
 
@@ -264,7 +264,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", type=Path, default=ROOT / "results" / "slices" / "fold-0")
-    parser.add_argument("--epochs", type=int, default=6, help="epochs of the plain loop")
+    parser.add_argument("--epochs", type=int, default=8, help="epochs of the plain loop")
     parser.add_argument("--most", type=int, default=100_000, help="most slices of the scaling")
     asked = parser.parse_args()
     devices.be_repeatable()

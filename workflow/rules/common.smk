@@ -13,8 +13,7 @@ sys.path.insert(0, str(SCRIPTS))
 from spect2pet import presets, provenance, runtime, splitting, subjects  # noqa: E402
 from spect2pet.errors import InputError  # noqa: E402
 
-if "models" in config:
-    config["models"] = presets.fill(config["models"])
+config["models"] = presets.fill(config.get("models", {presets.DEFAULT_MODEL: {}}))
 validate(config, "../schemas/config.schema.yaml")
 
 try:

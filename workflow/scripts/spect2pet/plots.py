@@ -153,8 +153,10 @@ def _equation(line: pd.Series) -> str:
     """What a panel says of its line."""
     if np.isnan(line["slope"]):
         return f"n = {line['n']}: no line"
+    # A true minus, and none before zero.
+    intercept = f"{round(line['intercept'], 1) + 0.0:.1f}".replace("-", "−")
     return (
-        f"y = {line['intercept']:.1f} {signed(line['slope'], 2, spaced=True)} x\n"
+        f"y = {intercept} {signed(line['slope'], 2, spaced=True)} x\n"
         f"r = {line['r']:.2f}, {p_value(line['p'])}\n"
         f"n = {line['n']} ({line['subjects']} subjects)"
     )

@@ -41,6 +41,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 #: Methods with nothing to learn by gradient descent.
 UNTRAINED = ("spect", "richardson_lucy")
+#: The model of a configuration that names none.
+DEFAULT_MODEL = "p2p"
 #: The method of a model whose name is not a method's and that does not say.
 DEFAULT_METHOD = "pix2pix"
 
