@@ -23,12 +23,6 @@ FRAME = Frame((16, 24), 2.0025)
 SCALE = 50.0
 
 
-@pytest.fixture(autouse=True)
-def leave_torch_as_it_was():
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
 def adding(flow, path, frame=FRAME, scale=SCALE):
     """Write a generator that adds the same flow everywhere, mL/100 g/min."""
     generator = METHODS["pix2pix"].generator(SETTINGS, frame)
