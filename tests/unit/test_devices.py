@@ -1,5 +1,6 @@
 """The device that trains: what it counts in, and what is said when its memory is full."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -8,6 +9,7 @@ from packed_slices import packed
 from spect2pet import devices, training
 from spect2pet.errors import InputError
 from spect2pet.slices import Frame
+from spect2pet.tables import read_table
 from trainings import tiny, train
 
 torch.set_num_threads(1)
@@ -156,3 +158,24 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(tmp_path, monkeypatch):
 
 def test_the_memory_of_this_machine_is_counted_in_bytes():
     assert 1e8 < devices.total_memory(CPU) < 1e14
+
+
+# --- Compiled networks ---------------------------------------------------------------
+
+
+def test_without_a_compiler_compiling_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(devices.shutil, "which", lambda name: None)
+    network = torch.nn.Conv2d(1, 1, 3)
+    with pytest.raises(InputError, match=r"compile is on, but none of c\+\+.*turn compile off"):
+        devices.hasten(network, wanted=True)
+    assert devices.hasten(network, wanted=False) is network
+
+
+@pytest.mark.skipif(
+    not any(map(devices.shutil.which, devices.COMPILERS)), reason="needs a C++ compiler"
+)
+def test_compiled_networks_learn_the_same(tmp_path):
+    plain = read_table(train(tmp_path / "plain", dropout=0).history)
+    fast = read_table(train(tmp_path / "fast", dropout=0, compile=True).history)
+    np.testing.assert_allclose(fast.to_numpy(), plain.to_numpy(), rtol=5e-3, atol=1e-3)

@@ -78,20 +78,23 @@ def pack(
     rows = _rows(sets, survey.slices, survey.shape[2])
     # The rows too: the same arrays with other slices to learn from are another training.
     digest = hashlib.sha256(rows.to_csv(index=False).encode())
+    depth = survey.shape[2]
+    brains = _create(brain, len(sets["validation"]), survey.shape, 0, "bool")
     for name, path in (("train", train), ("validation", validation)):
         images = _create(path, len(sets[name]), survey.shape, 2, settings["dtype"])
-        brains = _create(brain, len(sets[name]), survey.shape, 0, "bool")
-        depth = survey.shape[2]
         for number, subject in enumerate(sets[name]):
             volumes = read_subject(subject, subjects[subject])
             place = slice(number * depth, (number + 1) * depth)
             pair = np.stack([volumes["spect"], volumes["pet"]]) / np.float32(survey.scale)
+            mask = np.moveaxis(volumes["mask"], -1, 0)
             images[place] = np.moveaxis(pair, -1, 0)
-            brains[place] = np.moveaxis(volumes["mask"], -1, 0)
-            for array in (images[place], brains[place]):
+            if name == "validation":
+                brains[place] = mask
+            for array in (images[place], mask):
                 digest.update(np.ascontiguousarray(array).tobytes())
         log.info("%s: %d slices of %d subjects", name, (rows["set"] == name).sum(), len(sets[name]))
-        del images, brains
+        del images
+    del brains
     write_table(table, rows, COLUMNS, made_by)
     write_json(
         scale,
