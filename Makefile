@@ -5,9 +5,10 @@ CORES  ?= $(shell nproc)
 BIN    := .venv/bin
 READY  := .venv/installed
 CODE   := Snakefile workflow/rules
+SECONDS_TO_FUZZ ?= 600
 PATH   := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check unit workflow lock clean
+.PHONY: demo test check unit workflow fuzz lock clean
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
@@ -29,6 +30,11 @@ unit: $(READY)
 
 workflow: $(READY)
 	$(BIN)/pytest tests/workflow
+
+# Throws damaged files at the readers; what it finds it leaves in .fuzz_cache/.
+fuzz: $(READY)
+	$(BIN)/python -c 'import atheris' 2> /dev/null || $(BIN)/pip install --quiet 'atheris>=2.3'
+	$(BIN)/python tests/fuzz/fuzz_readers.py -max_total_time=$(SECONDS_TO_FUZZ)
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -13,6 +13,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/cohort.smk"
+include: "workflow/rules/discover.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/register.smk"
 include: "workflow/rules/split.smk"
@@ -20,6 +21,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/export.smk"
 
 
 rule all:
@@ -28,9 +30,15 @@ rule all:
     input:
         participants=PARTICIPANTS,
         checks=of_subjects(registered("desc-check_registration.json")),
-        split="results/split/split.tsv",
+        split=SPLIT_TABLE,
         results=RESULTS,
         figures=FIGURES,
+
+
+rule subjects_table:
+    """A subjects table proposed from the folder of scans that `--config scan=FOLDER` names."""
+    input:
+        table=PROPOSED,
 
 
 rule cohort:
@@ -50,13 +58,14 @@ rule registration:
 rule train:
     """Every model of the config, trained."""
     input:
-        models=of_models(model_file("generator.safetensors")),
+        models=of_models(model_file("generator.safetensors"), models=[] if GIVEN else MODELS),
 
 
 rule infer:
     """The P2P image of every subject by every model."""
     input:
-        images=of_models(*of_subjects(synthetic("space-study_desc-p2p_spect.nii.gz"))),
+        images=of_models(*of_everyone(synthetic("space-study_desc-p2p_spect.nii.gz"))),
+        tables=of_models("results/synthetic/{model}/inference.tsv", models=GIVEN),
 
 
 rule evaluate:
@@ -69,3 +78,15 @@ rule figures:
     """Every figure of the study, in pixels and in vectors."""
     input:
         figures=FIGURES,
+
+
+rule dicom_export:
+    """P2P of every subject by every trained model, as DICOM for an image archive (PACS)."""
+    input:
+        images=of_models(*of_everyone(exported("desc-p2p.dcm")), models=EXPORTED),
+
+
+rule bids:
+    """The finished study as a BIDS derivative dataset, in export/bids/."""
+    input:
+        dataset=rules.export_bids.output.dataset,

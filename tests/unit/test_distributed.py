@@ -80,7 +80,7 @@ def test_two_processes_have_the_losses_of_one_with_the_whole_batch(tmp_path, cha
     # Weights that no output depends on, such as biases before a normalisation, may drift apart.
     spect = torch.from_numpy(packed().validation[:, 0].copy())
     first, second = (
-        networks.generate(weights.load_generator(outputs.generator)[0], spect)
+        networks.generate(weights.load_generators(outputs.generator)[0][0], spect)
         for outputs in (alone, together)
     )
     assert float((first - second).abs().max()) < 2e-3 * float(first.max())

@@ -21,6 +21,7 @@ from spect2pet import (
     itk,
     mapping,
     mni,
+    preparation,
     registration,
     registration_check,
 )
@@ -417,7 +418,7 @@ def templates(tmp_path_factory):
     }  # fmt: skip
     raw = {"spect": "spm_spect_hmpao_template.nii", "pet": "spm_pet_h2o15_template.nii"}
     for modality, name in raw.items():
-        images.prepare_image(
+        preparation.prepare_image(
             source / name, folder / f"{modality}.nii.gz",
             subject="real", modality=modality, unit="counts", settings=settings, made_by={},
         )  # fmt: skip

@@ -83,7 +83,7 @@ def test_an_empty_set_is_refused():
 
 def test_a_subject_in_two_sets_is_an_error(tmp_path):
     path = tmp_path / "split.tsv"
-    splitting.write_split(str(path), cohort(9), SETTINGS, {})
+    splitting.write_split(str(path), cohort(9), SETTINGS, splitting.SETS, {})
     assert len(splitting.read_split(str(path))) == 9
     path.write_text(path.read_text() + "001\ttest\t0\tdrawn\tall\n", encoding="utf-8")
     with pytest.raises(InputError, match="subject 001 is in more than one row"):
@@ -184,8 +184,16 @@ def test_a_table_that_assigns_sets_does_not_go_with_folds():
 
 def test_a_cross_validation_is_written_with_the_fold_of_every_subject(tmp_path):
     path = tmp_path / "split.tsv"
-    splitting.write_split(str(path), cohort(9), {**SETTINGS, "folds": 3}, {})
+    splitting.write_split(str(path), cohort(9), {**SETTINGS, "folds": 3}, splitting.SETS, {})
     assert set(splitting.read_split(str(path)).values()) == {"test"}
     rows = read_table(path)
     assert sorted(rows["fold"].unique()) == [0, 1, 2]
     assert splitting.sets_by_fold(rows) == crossed(cohort(9), 3)[1]
+
+
+def test_a_given_model_needs_no_sets_and_may_have_no_subject_with_pet():
+    rows = splitting.split_rows(cohort(3).assign(split="test"), SETTINGS, needed=())
+    assert rows["set"].tolist() == ["test"] * 3
+    nobody = splitting.split_rows(cohort(3).iloc[:0], SETTINGS, needed=())
+    assert list(nobody.columns) == list(splitting.COLUMNS)
+    assert splitting.sets_by_fold(nobody) == [{}]

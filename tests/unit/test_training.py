@@ -203,7 +203,7 @@ def test_a_training_writes_all_that_is_to_be_known(tmp_path):
     assert record["validation"]["ssim"]["P2P"] == pytest.approx(
         history["validation_ssim"].iloc[-1], rel=1e-5
     )
-    generator, stored = weights.load_generator(outputs.generator)
+    generator, stored = weights.load_generators(outputs.generator)[0]
     assert stored["scale"] == 60
     assert stored["voxel_mm"] == 4
     assert sum(p.numel() for p in generator.parameters()) == record["parameters"]["generator"]
@@ -242,7 +242,7 @@ def test_the_report_measures_spect_by_the_same_means(tmp_path):
 
 def validated(outputs, data=None):
     """What validation says of a generator as it was stored."""
-    generator, _ = weights.load_generator(outputs.generator)
+    generator, _ = weights.load_generators(outputs.generator)[0]
     return validation.validate(generator, data or packed(), CPU)[1]
 
 
@@ -302,7 +302,7 @@ def test_richardson_lucy_goes_through_the_loop_with_an_iteration_an_epoch(tmp_pa
     assert record["chosen_epoch"] == best
     assert "highest SSIM in validation" in record["chosen_because"]
     assert record["parameters"] == {"generator": 0, "discriminator": 0}
-    generator, _ = weights.load_generator(outputs.generator)
+    generator, _ = weights.load_generators(outputs.generator)[0]
     assert int(generator.iterations) == best - 1
     assert validated(outputs, data).ssim == pytest.approx(
         history["validation_ssim"].max(), rel=1e-5

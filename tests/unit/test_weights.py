@@ -31,7 +31,7 @@ def saved(tmp_path):
 
 def test_a_generator_comes_back_as_it_was(saved):
     path, generator = saved
-    loaded, record = weights.load_generator(path)
+    loaded, record = weights.load_generators(path)[0]
     frame = {"shape": [16, 32], "voxel_mm": 4.0, "gain": 1.2}
     assert record == {"settings": SETTINGS, **frame, "scale": 61.5}
     assert not loaded.training
@@ -48,7 +48,7 @@ def test_every_method_comes_back_as_it_was(tmp_path, method, scaling):
     generator.advance()
     generator.advance()
     weights.save_generator(tmp_path / "g.safetensors", generator, settings, FRAME, 61.5)
-    loaded, _ = weights.load_generator(tmp_path / "g.safetensors")
+    loaded, _ = weights.load_generators(tmp_path / "g.safetensors")[0]
     volume = torch.rand(3, 16, 32)
     with torch.no_grad():
         assert torch.equal(loaded.make(volume), generator.make(volume))
@@ -77,26 +77,26 @@ def test_a_damaged_file_is_named(saved, damage):
     else:
         path.write_bytes({"cut": content[:-100], "empty": b"", "text": b"hello"}[damage])
     with pytest.raises(InputError, match=r"g.safetensors: is damaged.*run the workflow again"):
-        weights.load_generator(path)
+        weights.load_generators(path)[0]
 
 
 def test_weights_of_another_network_are_named(saved):
     path, generator = saved
     weights.save_generator(path, generator, {**SETTINGS, "width": 3}, FRAME, 1.0)
     with pytest.raises(InputError, match="do not fit the network"):
-        weights.load_generator(path)
+        weights.load_generators(path)[0]
 
 
 def test_a_method_that_is_gone_is_named(saved):
     path, generator = saved
     weights.save_generator(path, generator, {**SETTINGS, "method": "magic"}, FRAME, 1.0)
     with pytest.raises(InputError, match=r"do not fit the network \('magic'\)"):
-        weights.load_generator(path)
+        weights.load_generators(path)[0]
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.safetensors"):
-        weights.load_generator(tmp_path / "none.safetensors")
+        weights.load_generators(tmp_path / "none.safetensors")[0]
 
 
 def test_tensors_of_one_storage_and_any_order_are_stored_as_they_are(tmp_path):

@@ -66,6 +66,7 @@ def test_every_result_is_documented(small_study):
         "seed-2026": "seed-<s>",
     }
     wild |= {f"/{model}/": "/<model>/" for model in (MODEL, "richardson_lucy", "ceiling")}
+    wild[f"/{MODEL}."] = "/<model>."
     for path in small_study.file("results").rglob("*"):
         name = str(path.relative_to(small_study.file("results")))
         other = any(f"sub-{label}" in name for label in labels(small_study) if label != first)

@@ -3,6 +3,7 @@
 import sys
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
@@ -10,27 +11,46 @@ from snakemake.utils import validate
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from spect2pet import presets, provenance, runtime, splitting, subjects  # noqa: E402
+from spect2pet import cards, presets, provenance, runtime, splitting, subjects  # noqa: E402
 from spect2pet.errors import InputError  # noqa: E402
 
 config["models"] = presets.fill(config.get("models", {presets.DEFAULT_MODEL: {}}))
 validate(config, "../schemas/config.schema.yaml")
 
+# A model that was trained elsewhere: nothing is trained, and every subject with PET is a test subject.
+CARD, GIVEN = None, []
+
 try:
     SUBJECTS = subjects.load(config)
-    SPLIT = splitting.split_rows(SUBJECTS, config["split"]).set_index("subject")
+    if config["model"] is not None:
+        CARD, GIVEN = cards.read_card(config["model"]), [cards.name_of(config["model"])]
+        config["study_grid"] = CARD["study_grid"]
+        config["split"]["folds"] = 1
+        SUBJECTS["split"] = "test"
+    # Subjects with PET, and those without, whom only a given model can serve.
+    has_pet = SUBJECTS["pet"].notna() | SUBJECTS["pet_problem"].notna()
+    PAIRED, ALONE = list(SUBJECTS.index[has_pet]), list(SUBJECTS.index[~has_pet])
+    NEEDED_SETS = [] if GIVEN else list(splitting.SETS)
+    SPLIT = splitting.split_rows(SUBJECTS.loc[PAIRED], config["split"], NEEDED_SETS)
+    SPLIT = SPLIT.set_index("subject")
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
-# Models that the config does not set to null.
+# Models that the config does not set to null, or the one that is given.
 MODELS = {name: settings for name, settings in config["models"].items() if settings is not None}
+if GIVEN:
+    MODELS = {GIVEN[0]: {"method": CARD["method"], "members": CARD["networks"]}}
 # Models whose P2P is the mean of several networks, and those with something to learn.
 ENSEMBLES = [name for name, settings in MODELS.items() if settings["members"] > 1]
-TRAINED = [name for name in MODELS if MODELS[name]["method"] not in presets.UNTRAINED]
+TRAINED = [n for n in MODELS if MODELS[n]["method"] not in presets.UNTRAINED and not GIVEN]
+# Models whose images are exported as DICOM, which calls them AI-generated.
+EXPORTED = [*TRAINED, *GIVEN]
+# Models that can be evaluated: none where nobody has a PET.
+EVALUATED = list(MODELS) if PAIRED else []
 # Subjects of whom it is known what no method can pass. Where all are, it is compared like a model.
 KNOWN = list(SUBJECTS.index[SUBJECTS["ceiling"].notna()])
-COMPARED = [*MODELS, "ceiling"] if len(KNOWN) == len(SUBJECTS) else list(MODELS)
+COMPARED = [*EVALUATED, "ceiling"] if len(KNOWN) == len(SUBJECTS) else EVALUATED
 
 # The set of every subject in every fold; folds are numbered from 0.
 SETS_BY_FOLD = splitting.sets_by_fold(SPLIT.reset_index())
@@ -62,10 +82,15 @@ def in_fold(wildcards, *names):
 def of_subjects(pattern, *names, **wildcards):
     """The files that a pattern with {subject} stands for, one for each subject.
 
-    Without names it is every subject's, otherwise those of the named sets.
+    Without names it is every subject's with PET, otherwise those of the named sets.
     """
-    chosen = in_set(*names) if names else list(SUBJECTS.index)
+    chosen = in_set(*names) if names else PAIRED
     return expand(pattern, subject=chosen, allow_missing=True, **wildcards)
+
+
+def of_everyone(pattern, **wildcards):
+    """The files that a pattern with {subject} stands for, of subjects without PET too."""
+    return expand(pattern, subject=list(SUBJECTS.index), allow_missing=True, **wildcards)
 
 
 def of_fold(pattern, *names):
@@ -106,12 +131,22 @@ def seeds_of(model):
 
 
 def generators(wildcards):
-    """The networks that make a subject's P2P: those of the fold that never met the subject."""
+    """The networks that make a subject's P2P: those of the fold that never met the subject, or
+    those in the file of the given model."""
+    if GIVEN:
+        return [config["model"]]
     return expand(
         model_file("generator.safetensors"),
         model=wildcards.model,
         fold=SPLIT.at[wildcards.subject, "fold"],
         seed=seeds_of(wildcards.model),
+    )
+
+
+def networks_of_fold(name):
+    """An input function: a file of every network of a job's model and fold."""
+    return lambda wildcards: expand(
+        model_file(name), seed=seeds_of(wildcards.model), allow_missing=True
     )
 
 
@@ -137,6 +172,24 @@ def unit_of_image(wildcards):
     return SUBJECTS.at[wildcards.subject, f"{wildcards.modality}_unit"]
 
 
+def series_of_image(wildcards):
+    """Words of the description of a raw image's DICOM series, by table or config, else None."""
+    told = SUBJECTS.at[wildcards.subject, f"{wildcards.modality}_series"]
+    return told or config["prepare"][f"{wildcards.modality}_series"]
+
+
+def of_spect(function):
+    """An input or params function about the raw SPECT, for a rule without {modality}."""
+    return lambda wildcards: function(SimpleNamespace(subject=wildcards.subject, modality="spect"))
+
+
+def transform_of(wildcards):
+    """Transform between a subject's PET and SPECT; nothing where the study grid lies in SPECT."""
+    if wildcards.subject in ALONE:
+        return []
+    return registered("from-spect_to-pet_xfm.mat").format(subject=wildcards.subject)
+
+
 def truth_of(wildcards):
     """The file of what is known of a simulated subject; nothing for a real one."""
     return SUBJECTS.at[wildcards.subject, "truth"] or []
@@ -151,7 +204,7 @@ def ceiling_of(wildcards):
 def split_columns():
     """The columns of the subjects table that the split depends on."""
     named = ["subject", "split", *config["split"]["stratify"]]
-    return SUBJECTS[[name for name in named if name in SUBJECTS]].to_dict("list")
+    return SUBJECTS.loc[PAIRED, [name for name in named if name in SUBJECTS]].to_dict("list")
 
 
 def model_settings(wildcards):
@@ -193,9 +246,19 @@ evaluated = partial(subject_file, "evaluation/{model}")
 ceiling = partial(subject_file, "synthetic/ceiling")
 
 
+def exported(name):
+    """Pattern of one subject's DICOM file: export/dicom/<model>/sub-…/sub-…_<name>."""
+    return str(Path("export", "dicom", "{model}", "sub-{subject}", f"sub-{{subject}}_{name}"))
+
+
 def model_file(name):
     """Pattern of a file of one network: results/models/<model>/fold-<k>/seed-<s>/<name>."""
     return f"results/models/{{model}}/fold-{{fold}}/seed-{{seed}}/{name}"
+
+
+def published(name):
+    """Pattern of a file of a model for others: results/models/<model>/fold-<k>/<name>."""
+    return f"results/models/{{model}}/fold-{{fold}}/{name}"
 
 
 def slices_file(name):
@@ -224,7 +287,8 @@ if config["subjects"] is None:
     PARTICIPANTS = ["results/cohort/participants.tsv"]
     SIMULATED = of_subjects(cohort("{modality}.nii.gz", "{modality}"), modality=["spect", "pet"])
 
-# What a study ends with: of each model, of those with several networks, and of all together.
+# What a study ends with: of each model, of those with several networks, of those for others, and
+# of all together.
 RESULTS = [
     *of_models(
         study_table("similarity.tsv"),
@@ -234,20 +298,27 @@ RESULTS = [
         study_table("regression.tsv"),
         study_table("published.tsv"),
         study_table("summary.json"),
+        models=EVALUATED,
     ),
     *of_models(
-        study_table("uncertainty.tsv"), study_table("uncertainty_summary.tsv"), models=ENSEMBLES
+        study_table("uncertainty.tsv"),
+        study_table("uncertainty_summary.tsv"),
+        models=[name for name in EVALUATED if name in ENSEMBLES],
     ),
-    "results/evaluation/methods.tsv",
-    "results/evaluation/method_pairs.tsv",
+    *of_models(published("{model}.safetensors"), models=TRAINED),
+    *of_models("results/synthetic/{model}/inference.tsv", models=GIVEN),
 ]
 KINDS = ("png", "svg")
 FIGURES = [
-    *of_models(*drawn("example_slices", "similarity", "regression")),
+    *of_models(*drawn("example_slices", "similarity", "regression"), models=EVALUATED),
     *of_models(*drawn("training"), models=TRAINED),
-    *of_models(*drawn("uncertainty"), models=ENSEMBLES),
-    *expand("results/figures/methods.{kind}", kind=KINDS),
+    *of_models(*drawn("uncertainty"), models=[name for name in EVALUATED if name in ENSEMBLES]),
 ]
+SPLIT_TABLE = []
+if PAIRED:
+    SPLIT_TABLE = ["results/split/split.tsv"]
+    RESULTS += ["results/evaluation/methods.tsv", "results/evaluation/method_pairs.tsv"]
+    FIGURES += expand("results/figures/methods.{kind}", kind=KINDS)
 
 
 # --- What every rule carries ------------------------------------------------

@@ -20,6 +20,7 @@ rule prepare_image:
         code=code_of("prepare_image"),
         settings=config["prepare"],
         unit=unit_of_image,
+        series=series_of_image,
         problem=problem_of_image,
         threads=config["threads"]["prepare"],
     script:

@@ -35,6 +35,38 @@ rule coregister_spect:
         "../scripts/coregister_spect.py"
 
 
+rule place_spect:
+    """SPECT of a subject without PET on a study grid around its own brain; only a given model
+    is ever applied to it."""
+    input:
+        spect=prepared("spect.nii.gz"),
+        spect_sidecar=prepared("spect.json"),
+    output:
+        spect=registered("space-study_spect.nii.gz"),
+        spect_sidecar=registered("space-study_spect.json"),
+    log:
+        log_of("place_spect", "subject"),
+    wildcard_constraints:
+        subject=one_of(ALONE),
+    conda:
+        "../../envs/registration.yaml"
+    threads: config["threads"]["register"]
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        code=code_of("place_spect"),
+        study_grid=config["study_grid"],
+        max_rotation_deg=config["register"]["coregister"]["max_rotation_deg"],
+        threads=config["threads"]["register"],
+    script:
+        "../scripts/place_spect.py"
+
+
+# Both make SPECT on the study grid; the first takes only subjects without PET.
+ruleorder: place_spect > coregister_spect
+
+
 rule normalise_pet:
     """PET ↔ MNI by affine and symmetric diffeomorphic registration (SyN; Avants et al., Med
     Image Anal 2008) with a CBF-like template made from the MNI152 tissue maps."""

@@ -18,6 +18,7 @@ rule split_subjects:
         code=code_of("split_subjects"),
         settings=config["split"],
         subjects=split_columns(),
+        needed=NEEDED_SETS,
         threads=1,
     script:
         "../scripts/split_subjects.py"

@@ -11,6 +11,8 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
         generators=snakemake.input.generators,
         p2p=snakemake.output.p2p,
         uncertainty=snakemake.output.get("uncertainty"),
+        card=snakemake.params.card,
+        prepared=snakemake.input.prepared,
         made_by=provenance.stamp(
             {"model": snakemake.wildcards.model},
             code=snakemake.params.code,

@@ -3,21 +3,22 @@
 from spect2pet import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import images, provenance
+    from spect2pet import preparation, provenance
     from spect2pet.errors import InputError
 
     if snakemake.params.problem:
         raise InputError(snakemake.params.problem)
-    images.prepare_image(
+    preparation.prepare_image(
         snakemake.input.raw,
         snakemake.output.image,
         subject=snakemake.wildcards.subject,
         modality=snakemake.wildcards.modality,
         unit=snakemake.params.unit,
+        series=snakemake.params.series,
         settings=snakemake.params.settings,
         made_by=provenance.stamp(
             snakemake.params.settings,
             code=snakemake.params.code,
-            packages=["nibabel", "numpy", "scipy"],
+            packages=["nibabel", "numpy", "pydicom", "scipy"],
         ),
     )

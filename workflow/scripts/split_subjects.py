@@ -12,5 +12,6 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
         snakemake.output.table,
         pd.DataFrame(snakemake.params.subjects).set_index("subject", drop=False),
         settings,
+        snakemake.params.needed,
         provenance.stamp(settings, settings["seed"], snakemake.params.code, ["pandas"]),
     )

@@ -71,15 +71,20 @@ def brain_box(data: np.ndarray, affine: np.ndarray, voxel_mm: float, margin_mm: 
 
 
 def study_grid(
-    pet: np.ndarray, affine: np.ndarray, settings: Mapping[str, Any], subject: str
+    data: np.ndarray,
+    affine: np.ndarray,
+    settings: Mapping[str, Any],
+    subject: str,
+    name: str = "PET",
 ) -> Grid:
-    """The study grid of a subject: along the PET's world axes, around the brain.
+    """The study grid of a subject: along the image's world axes, around the brain.
 
     Args:
-        pet: prepared PET (x, y, z).
+        data: prepared PET, or SPECT where there is no PET (x, y, z).
         affine: its 4 × 4 affine.
         settings: the ``study_grid`` section of the config, ``voxel_mm`` and ``matrix``.
         subject: label, for messages.
+        name: what the image is called in messages.
 
     Returns:
         The grid.
@@ -87,15 +92,15 @@ def study_grid(
     Raises:
         InputError: the brain does not fit; the sentence proposes a matrix that holds it.
     """
-    low, high = brain_bounds(pet, affine)
+    low, high = brain_bounds(data, affine)
     voxel = settings["voxel_mm"]
     needed = np.ceil((high - low + 2 * MARGIN_MM) / voxel).astype(int)
     if (needed > settings["matrix"]).any():
         larger = np.maximum(-(-needed // MATRIX_STEP) * MATRIX_STEP, settings["matrix"])
         raise InputError(
-            f"subject {subject}: the brain in the PET needs {_by(needed)} voxels of {voxel:g} mm "
-            f"and the study grid has {_by(settings['matrix'])}; set study_grid: matrix: "
-            f"{larger.tolist()} in the config"
+            f"subject {subject}: the brain in the {name} needs {_by(needed)} voxels of "
+            f"{voxel:g} mm and the study grid has {_by(settings['matrix'])}; set "
+            f"study_grid: matrix: {larger.tolist()} in the config"
         )
     return box((low + high) / 2, voxel, tuple(settings["matrix"]))
 

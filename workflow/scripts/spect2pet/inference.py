@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from spect2pet import appearance, cards
 from spect2pet.errors import InputError
 from spect2pet.images import CBF_UNIT, read_image, sidecar_path, write_image
 from spect2pet.networks import generate
-from spect2pet.weights import file_fingerprint, load_generator
+from spect2pet.weights import file_fingerprint, load_generators
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ def infer_subject(
     p2p: str | Path,
     made_by: Mapping[str, Any],
     uncertainty: str | Path | None = None,
+    card: Mapping[str, Any] | None = None,
+    prepared: str | Path | None = None,
 ) -> None:
     """Make the P2P volume of one subject and write it with a JSON sidecar.
 
@@ -40,6 +43,9 @@ def infer_subject(
         made_by: what `provenance.stamp` gave.
         uncertainty: image to write of the standard deviation (n − 1) over the networks, mL/100
             g/min; None for none.
+        card: card of a model that was trained elsewhere; the sidecar then tells what of the SPECT
+            lies outside what that model saw.
+        prepared: the prepared SPECT, for which a card is asked.
 
     Raises:
         InputError: the SPECT or a model file is damaged, or the two do not fit together.
@@ -48,10 +54,10 @@ def infer_subject(
     slices = torch.from_numpy(np.ascontiguousarray(np.moveaxis(volume, 2, 0)))
     made, scales = [], []
     for path in generators:
-        generator, record = load_generator(path)
-        _check_fit(spect, volume, affine, path, record)
-        made.append(generate(generator, slices / record["scale"]) * record["scale"])
-        scales.append(record["scale"])
+        for generator, record in load_generators(path):
+            _check_fit(spect, volume, affine, path, record)
+            made.append(generate(generator, slices / record["scale"]) * record["scale"])
+            scales.append(record["scale"])
     flows = torch.stack(made)
     about = json.loads(sidecar_path(spect).read_text(encoding="utf-8"))
     described = {
@@ -60,13 +66,14 @@ def infer_subject(
         "Sources": [Path(spect).name],
         "ModelFingerprints": [file_fingerprint(path) for path in generators],
         "IntensityScale": scales[0],
+        **({} if card is None else _compare(card, prepared or spect, spect)),
         "GeneratedBy": made_by,
     }
     what = "P2P: the PET-like image that the model makes from SPECT"
     mean = flows.mean(dim=0)
     write_image(p2p, np.moveaxis(mean.numpy(), 0, 2), affine, {"Description": what, **described})
     if uncertainty is not None:
-        what = f"Standard deviation of P2P over {len(generators)} networks of other seeds"
+        what = f"Standard deviation of P2P over {len(made)} networks of other seeds"
         spread = flows.std(dim=0)
         write_image(
             uncertainty,
@@ -74,7 +81,16 @@ def infer_subject(
             affine,
             {"Description": what, **described},
         )
-    log.info("%s: %d slices made by %d networks", p2p, volume.shape[2], len(generators))
+    log.info("%s: %d slices made by %d networks", p2p, volume.shape[2], len(made))
+
+
+def _compare(card: Mapping[str, Any], prepared: str | Path, spect: str | Path) -> dict[str, Any]:
+    """What a SPECT looks like beside what a model was trained on, for the sidecar and the log."""
+    looks = appearance.describe(prepared, spect)
+    sentences = cards.outside(card["seen"], looks)
+    for sentence in sentences:
+        log.warning("%s: the model has not seen its like: %s", spect, sentence)
+    return {"Model": card["model"], "Appearance": looks, "OutsideTraining": sentences}
 
 
 def _check_fit(

@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from spect2pet import files
+
 VERSION = "0.1.0"
 LIBRARY = Path(__file__).parent
 RESEARCH_ONLY = "For research, not for diagnosis."
@@ -84,11 +86,14 @@ def stamp(
 
 
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all, keys in the order given."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2, default=_plain) + "\n", encoding="utf-8")
-    partial.replace(path)
+    """Write a JSON file whole or not at all, keys in the order given.
+
+    Raises:
+        InputError: the folder or the disk does not take the file.
+    """
+    text = json.dumps(content, indent=2, default=_plain) + "\n"
+    with files.whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

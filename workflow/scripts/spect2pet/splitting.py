@@ -34,7 +34,7 @@ def sets_by_fold(rows: pd.DataFrame) -> list[dict[str, str]]:
         For each fold, set name by subject label, in table order.
     """
     fold_of = dict(zip(rows["subject"], rows["fold"], strict=True))
-    count = max(fold_of.values()) + 1
+    count = max(fold_of.values(), default=0) + 1
     if count == 1:
         return [dict(zip(rows["subject"], rows["set"], strict=True))]
 
@@ -46,7 +46,9 @@ def sets_by_fold(rows: pd.DataFrame) -> list[dict[str, str]]:
     return [{subject: place(subject, fold) for subject in fold_of} for fold in range(count)]
 
 
-def split_rows(subjects: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFrame:
+def split_rows(
+    subjects: pd.DataFrame, settings: Mapping[str, Any], needed: Sequence[str] = SETS
+) -> pd.DataFrame:
     """The rows of split.tsv.
 
     Subjects that the table assigns keep their set and count towards its size.
@@ -59,6 +61,7 @@ def split_rows(subjects: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFr
         subjects: what `subjects.load` gave.
         settings: keys ``train``, ``validation``, ``test`` (proportions), ``folds``,
             ``seed`` and ``stratify`` (columns; one the table lacks is left out).
+        needed: sets that must not stay empty; a model that is given needs none.
 
     Returns:
         One row a subject, in table order, with the columns of `COLUMNS`.
@@ -84,7 +87,7 @@ def split_rows(subjects: pd.DataFrame, settings: Mapping[str, Any]) -> pd.DataFr
         sizes = set_sizes(len(subjects), [settings[name] for name in SETS])
         dealt = [SETS[i] for i in _deal(_open_places(sizes, fixed))]
         members = fixed | dict(zip(order, dealt, strict=True))
-        for name in SETS:
+        for name in needed:
             if name not in members.values():
                 raise InputError(
                     f"the {name} set has no subject ({len(subjects)} subjects in all); "
@@ -120,10 +123,14 @@ def _folds(order: Sequence[str], fixed: Mapping[str, str], count: int) -> dict[s
 
 
 def write_split(
-    path: str, subjects: pd.DataFrame, settings: Mapping[str, Any], made_by: Mapping[str, Any]
+    path: str,
+    subjects: pd.DataFrame,
+    settings: Mapping[str, Any],
+    needed: Sequence[str],
+    made_by: Mapping[str, Any],
 ) -> None:
-    """Write split.tsv and its sidecar."""
-    write_table(path, split_rows(subjects, settings), COLUMNS, made_by)
+    """Write split.tsv, the rows that `split_rows` gives, and its sidecar."""
+    write_table(path, split_rows(subjects, settings, needed), COLUMNS, made_by)
 
 
 def read_split(path: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from spect2pet import files
 from spect2pet.provenance import write_json
 
 
@@ -22,16 +23,16 @@ def write_table(
 
     Raises:
         ValueError: a column has no description, or a description no column.
+        InputError: the folder or the disk does not take the files.
     """
     if set(columns) != set(table.columns):
         odd = sorted(set(columns).symmetric_difference(table.columns))
         raise ValueError(f"columns and descriptions differ: {', '.join(map(str, odd))}")
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    table.to_csv(partial, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
-    partial.replace(path)
     described = {name: {"Description": columns[name]} for name in table.columns}
-    write_json(path.with_suffix(".json"), {**described, "GeneratedBy": made_by})
+    with files.whole(path) as partial:
+        table.to_csv(partial, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
+        write_json(path.with_suffix(".json"), {**described, "GeneratedBy": made_by})
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spect2pet.errors import InputError
+from spect2pet.headers import RECORD
 from spect2pet.methods import METHODS
 from spect2pet.networks import Generator, Settings
 from spect2pet.slices import Frame
 
-#: Everything that is not a tensor stands as JSON under this one key: with several keys, safetensors
-#: writes them in an order that changes from run to run.
-RECORD = "spect2pet"
+#: Key of the records of the networks in a file of several.
+NETWORKS = "networks"
 
 
 def write_tensors(
@@ -104,20 +104,59 @@ def save_generator(
     write_tensors(path, generator.state_dict(), record)
 
 
-def load_generator(path: str | Path) -> tuple[Generator, dict[str, Any]]:
-    """Rebuild a trained generator, ready for inference.
+def load_generators(path: str | Path) -> list[tuple[Generator, dict[str, Any]]]:
+    """Rebuild the trained generators of a file, ready for inference.
 
     Args:
-        path: a file that `save_generator` wrote.
+        path: a file that `save_generator` or `gather` wrote.
 
     Returns:
-        The network in evaluation mode, and the record: ``settings``, ``shape`` (H, W),
+        The networks in evaluation mode, each with its record: ``settings``, ``shape`` (H, W),
         ``voxel_mm``, ``gain`` and ``scale`` (mL/100 g/min).
 
     Raises:
         InputError: the file is damaged, or was written by another version of the networks.
     """
     tensors, record = read_tensors(path)
+    if NETWORKS not in record:
+        return [(_rebuild(path, tensors, record), record)]
+    built = []
+    for number, part in enumerate(record[NETWORKS]):
+        start = _prefix(number)
+        own = {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+        built.append((_rebuild(path, own, part), part))
+    return built
+
+
+def gather(path: str | Path, generators: Sequence[str | Path], record: Mapping[str, Any]) -> None:
+    """Write several networks into one file.
+
+    Args:
+        path: file to write.
+        generators: files that `save_generator` wrote.
+        record: what is to be known of them together, ready for JSON.
+
+    Raises:
+        InputError: a file is damaged, or the new one cannot be written.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    records = []
+    for number, source in enumerate(generators):
+        own, about = read_tensors(source)
+        tensors |= {_prefix(number) + name: tensor for name, tensor in own.items()}
+        records.append(about)
+    write_tensors(path, tensors, {NETWORKS: records, **record})
+
+
+def _prefix(number: int) -> str:
+    """How the tensors of one network are called in a file of several."""
+    return f"network-{number}."
+
+
+def _rebuild(
+    path: str | Path, tensors: Mapping[str, torch.Tensor], record: Mapping[str, Any]
+) -> Generator:
+    """The network that tensors and their record stand for."""
     try:
         method = METHODS[record["settings"]["method"]]
         height, width = record["shape"]
@@ -130,7 +169,7 @@ def load_generator(path: str | Path) -> tuple[Generator, dict[str, Any]]:
             "delete the file and run the workflow again"
         ) from error
     generator.eval()
-    return generator, record
+    return generator
 
 
 def file_fingerprint(path: str | Path) -> str:

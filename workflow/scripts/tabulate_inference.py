@@ -1,0 +1,14 @@
+"""One table of what a given model has made, and of what it had not seen the like of."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import cards, provenance, tables
+
+    params = snakemake.params
+    tables.write_table(
+        snakemake.output.table,
+        cards.tabulate(params.subjects, snakemake.input.sidecars),
+        cards.COLUMNS,
+        provenance.stamp({}, code=params.code, packages=["pandas"]),
+    )
