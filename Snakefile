@@ -20,8 +20,10 @@ include: "workflow/rules/split.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/infer.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/lesions.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/export.smk"
+include: "workflow/rules/readers.smk"
 
 
 rule all:
@@ -90,3 +92,16 @@ rule bids:
     """The finished study as a BIDS derivative dataset, in export/bids/."""
     input:
         dataset=rules.export_bids.output.dataset,
+
+
+rule reading_session:
+    """The page on which physicians read test subjects' images, and its key."""
+    input:
+        page="results/readers/session.html",
+        key="results/readers/key.tsv",
+
+
+rule readings:
+    """What the readers' files say, where `readers: scores` names them."""
+    input:
+        summary="results/readers/summary.json",

@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from spect2pet import evaluation, regions, similarity, study, tables
+from spect2pet import evaluation, regional_agreement, regions, similarity, study, tables
 
 GROUPS = Path(__file__).parent.parent / "workflow" / "resources" / "aal_groups.tsv"
 SHAPE = (96, 112, 88)
 STUDIES = (6, 24, 72)
-SETTINGS = similarity.Settings(sigma=1.5, k1=0.01, k2=0.03, data_range=80.0, min_coverage=0.2)
+SETTINGS = similarity.Settings(
+    sigma=1.5, k1=0.01, k2=0.03, data_range=80.0, min_coverage=0.2, voxel_mm=2.0
+)
 
 
 def make_subject(groups: pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
@@ -49,7 +51,9 @@ def run(subjects: int, groups: pd.DataFrame) -> tuple[float, float]:
         trio = {name: image * np.float32(scale[name]) for name, image in images.items()}
         start = time.process_time()
         measured.append(
-            similarity.compare_subject(subject, trio, dict.fromkeys(trio, False), mask, SETTINGS)[0]
+            similarity.compare_subject(
+                subject, trio, dict.fromkeys(trio, False), mask, dseg, SETTINGS
+            )[0]
         )
         columns = {name.lower(): image for name, image in trio.items()}
         table = evaluation.with_brain(
@@ -60,7 +64,10 @@ def run(subjects: int, groups: pd.DataFrame) -> tuple[float, float]:
         means.append(table.assign(relative=False))
     start = time.process_time()
     tests = study.compare_similarity(study.with_sets(measured, split))
-    lines = study.regress_regions(study.with_sets(means, split))
+    every = study.with_sets(means, split)
+    lines = study.regress_regions(every)
+    regional_agreement.agree(every, seed=1)
+    regional_agreement.compare_asymmetry(every, seed=1)
     study.beside_published(tests, lines, "aal")
     return spent, time.process_time() - start
 

@@ -10,7 +10,9 @@ from spect2pet import evaluation, images, similarity, tables
 from spect2pet import evaluation_columns as columns
 from spect2pet.errors import InputError
 
-SETTINGS = similarity.Settings(sigma=1.5, k1=0.01, k2=0.03, data_range=80.0, min_coverage=0.2)
+SETTINGS = similarity.Settings(
+    sigma=1.5, k1=0.01, k2=0.03, data_range=80.0, min_coverage=0.2, voxel_mm=2.0
+)
 SHAPE = (30, 34, 18)
 
 
@@ -24,6 +26,11 @@ def trio():
     spect = (pet + draw.normal(0, 9, SHAPE)).astype(np.float32)
     mask = ((x - 14) / 10) ** 2 + ((y - 16) / 12) ** 2 + ((z - 9) / 8) ** 2 < 1
     return {"SPECT": spect, "P2P": p2p, "PET": pet}, mask
+
+
+def labels_of(mask):
+    """Atlas labels of the brain's left half."""
+    return np.where((mask > 0) & (np.indices(SHAPE)[0] < 15), 2001, 0)
 
 
 def ssim_at(image, pet, place, settings=SETTINGS):
@@ -127,7 +134,7 @@ def test_slices_are_axial_and_need_enough_brain(trio):
 def test_a_subjects_tables_are_described(tmp_path, trio):
     three, mask = trio
     rows, slices = similarity.compare_subject(
-        "x", three, dict.fromkeys(three, False), mask, SETTINGS
+        "x", three, dict.fromkeys(three, False), mask, labels_of(mask), SETTINGS
     )
     assert rows["image"].tolist() == ["SPECT", "P2P"]
     assert rows["ssim_slice"][1] > rows["ssim_slice"][0]
@@ -138,15 +145,39 @@ def test_a_subjects_tables_are_described(tmp_path, trio):
     assert again["ssim_slice"].tolist() == pytest.approx(rows["ssim_slice"].tolist(), rel=1e-5)
 
 
+def test_further_measures_are_those_of_the_images(trio):
+    three, mask = trio
+    rows, _ = similarity.compare_subject(
+        "x", three, dict.fromkeys(three, False), mask, labels_of(mask), SETTINGS
+    )
+    rows = rows.set_index("image")
+    expected = (three["SPECT"][mask] - three["PET"][mask]).mean()
+    assert rows.at["SPECT", "bias"] == pytest.approx(expected, abs=1e-4)
+    assert rows.at["SPECT", "absolute_bias"] == pytest.approx(abs(expected), abs=1e-4)
+    # P2P has a third of the noise of SPECT.
+    assert rows.at["P2P", "hfen"] == pytest.approx(rows.at["SPECT", "hfen"] / 3, rel=0.1)
+    assert rows.at["P2P", "fsc_resolution_mm"] <= rows.at["SPECT", "fsc_resolution_mm"]
+    assert rows.at["SPECT", "ms_ssim"] < rows.at["P2P", "ms_ssim"] < 1
+    contrast = rows["grey_white_contrast"]
+    assert contrast.tolist() == pytest.approx([1, 1], abs=0.05)
+    assert rows["contrast_error"].tolist() == pytest.approx((contrast - 1).abs().tolist())
+
+
 def test_relative_images_are_compared_on_one_scale(trio):
     three, mask = trio
     counts = {**three, "SPECT": 7 * three["SPECT"]}
     known = dict.fromkeys(three, False)
-    as_flow, _ = similarity.compare_subject("x", counts, known, mask, SETTINGS)
-    as_counts, _ = similarity.compare_subject("x", counts, known | {"SPECT": True}, mask, SETTINGS)
+    as_flow, as_counts = (
+        similarity.compare_subject("x", counts, relative, mask, labels_of(mask), SETTINGS)[0]
+        for relative in (known, known | {"SPECT": True})
+    )
     assert as_counts["relative"].tolist() == [True, False]
     assert as_counts["ssim_slice"][0] > as_flow["ssim_slice"][0] + 0.1
     assert as_counts["ssim_slice"][1] == as_flow["ssim_slice"][1]
+    # Of counts there is no bias to tell, of the other image there is.
+    for name in ("bias", "absolute_bias"):
+        assert as_counts[name].isna().tolist() == [True, False]
+    assert as_counts["hfen"][0] < as_flow["hfen"][0]
 
 
 def test_relative_images_have_a_brain_mean_of_50(trio):
@@ -158,7 +189,7 @@ def test_what_cannot_be_compared_is_said(trio):
     three, mask = trio
     with pytest.raises(InputError, match=r"sub-x: SPECT against PET: the brain mask is empty"):
         similarity.compare_subject(
-            "x", three, dict.fromkeys(three, False), np.zeros(SHAPE), SETTINGS
+            "x", three, dict.fromkeys(three, False), np.zeros(SHAPE), labels_of(mask), SETTINGS
         )
     with pytest.raises(InputError, match="differ in size"):
         similarity.compare(three["P2P"], three["PET"], mask[1:], SETTINGS)

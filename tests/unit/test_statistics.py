@@ -165,6 +165,37 @@ def test_sets_stay_apart_and_the_test_set_comes_first(similarity):
     assert tests.loc[("test", "nrmse"), "improved"] == 1
 
 
+def test_tests_are_corrected_over_measures_and_say_how_large_the_difference_is(similarity):
+    tests = study.compare_similarity(similarity, seed=3).set_index(["set", "measure"])
+    assert len(tests.loc["test"]) == len(evaluation.MEASURES)
+    of_test = tests.loc[("test", "ssim_slice")]
+    # All measures have the same p value here, so that Holm multiplies it by their number.
+    expected = min(1, len(evaluation.MEASURES) * of_test["t_p"])
+    assert of_test["t_p_holm"] == pytest.approx(expected)
+    gains = np.array([0.05, 0.06, -0.01])
+    assert of_test["cohen_dz"] == pytest.approx(gains.mean() / gains.std(ddof=1))
+    assert of_test["bootstrap_low"] < of_test["difference"] < of_test["bootstrap_high"]
+    one = tests.loc[("validation", "ssim_slice")]
+    assert math.isnan(one["cohen_dz"]) and math.isnan(one["wilcoxon_p_holm"])
+
+
+def test_subgroups_share_a_value_of_the_subjects_table(similarity):
+    values = {
+        "scanner": {"d": "mCT", "e": "mCT", "f": "Vision", "a": "mCT", "b": None, "c": "Vision"},
+        "group": dict.fromkeys(SPLIT, "patient"),
+    }
+    table = study.compare_subgroups(similarity, values)
+    rows = table.set_index(["set", "column", "value"])
+    assert rows.loc[("test", "scanner", "mCT"), "n"] == 2
+    assert rows.loc[("test", "scanner", "mCT"), "gain"] == pytest.approx(0.055)
+    assert rows.loc[("test", "scanner", "Vision"), "p2p_mean"] == pytest.approx(0.69)
+    assert math.isnan(rows.loc[("test", "scanner", "Vision"), "gain_low"])
+    assert rows.loc[("test", "group", "patient"), "n"] == 3
+    # A subject of whom the table says nothing is in no group.
+    assert rows.loc[("train", "scanner", "mCT"), "n"] == 1
+    assert list(study.compare_subgroups(similarity, {}).columns) == list(table.columns)
+
+
 def test_a_subject_outside_the_split_is_an_error():
     with pytest.raises(KeyError):
         study.with_sets([regions_of("nobody")], SPLIT)

@@ -204,6 +204,34 @@ def test_a_region_mean_of_the_table_is_the_mean_of_the_voxels(small_study):
     assert row["pet"] == pytest.approx(pet[inside].mean(), rel=1e-4)
 
 
+def test_the_true_flow_of_a_region_is_that_of_the_map_in_its_place(small_study):
+    label = labels(small_study)[0]
+    folder = small_study.file("results", "cohort", f"sub-{label}", "truth")
+    pose = np.array(json.loads((folder / f"sub-{label}_truth.json").read_text())["pet_pose"])
+    cbf, affine = voxels(folder / f"sub-{label}_desc-cbf_map.nii.gz")
+    start = small_study.file("results", "registered", f"sub-{label}", f"sub-{label}_space-study_")
+    mask, grid = voxels(f"{start}desc-brain_mask.nii.gz")
+    to_map = np.linalg.inv(affine) @ np.linalg.inv(pose) @ grid
+    at = np.rint(apply_affine(to_map, np.argwhere(mask > 0))).astype(int)
+    expected = cbf[tuple(at.T)].mean()
+    table = read(small_study, "evaluation", MODEL, "regions.tsv")
+    row = table[(table["subject"] == label) & (table["atlas"] == "brain")].iloc[0]
+    assert row["truth"] == pytest.approx(expected, rel=0.02)
+
+
+def test_the_bias_of_regional_flow_is_that_of_the_test_rows(small_study):
+    regions = read(small_study, "evaluation", MODEL, "regions.tsv")
+    rows = regions[(regions["set"] == "test") & (regions["atlas"] == "aal")]
+    table = read(small_study, "evaluation", MODEL, "agreement.tsv").set_index(
+        ["set", "atlas", "scale", "y", "x"]
+    )
+    for x in ("PET", "truth"):
+        row = table.loc[("test", "aal", "absolute", "P2P", x)]
+        assert row["n"] == len(rows)
+        expected = (rows["p2p"] - rows[x.lower()]).mean()
+        assert row["bias"] == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
 def test_registration_finds_the_true_pose(small_study):
     errors = []
     for label in labels(small_study):

@@ -11,7 +11,7 @@ from conftest import ROOT
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 TARGETS = [
     "all", "subjects_table", "cohort", "registration", "train", "infer", "evaluate", "figures",
-    "dicom_export", "bids",
+    "dicom_export", "bids", "reading_session", "readings",
 ]  # fmt: skip
 
 

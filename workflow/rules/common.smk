@@ -1,5 +1,6 @@
 """Configuration, subjects table and path helpers that every rule file uses."""
 
+import random
 import sys
 from functools import cache, partial
 from pathlib import Path
@@ -37,6 +38,14 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
+def truth_map(subject, name):
+    """A map of what is known of a simulated subject: deficit, or cbf."""
+    truth = SUBJECTS.at[subject, "truth"]
+    return f"{truth.removesuffix('_truth.json')}_desc-{name}_map.nii.gz"
+
+
+# Columns of the subjects table whose values make subgroups of subjects.
+SUBGROUPS = ("group", "scanner", "severity")
 # Models that the config does not set to null, or the one that is given.
 MODELS = {name: settings for name, settings in config["models"].items() if settings is not None}
 if GIVEN:
@@ -50,6 +59,14 @@ EXPORTED = [*TRAINED, *GIVEN]
 EVALUATED = list(MODELS) if PAIRED else []
 # Subjects of whom it is known what no method can pass. Where all are, it is compared like a model.
 KNOWN = list(SUBJECTS.index[SUBJECTS["ceiling"].notna()])
+# Subjects of whom it is known where flow is lost.
+DEFICITS_KNOWN = [
+    subject
+    for subject in PAIRED
+    if SUBJECTS.at[subject, "truth"]
+    # The built-in cohort's maps are still to be made; a table may name subjects without.
+    and (config["subjects"] is None or Path(truth_map(subject, "deficit")).exists())
+]
 COMPARED = [*EVALUATED, "ceiling"] if len(KNOWN) == len(SUBJECTS) else EVALUATED
 
 # The set of every subject in every fold; folds are numbered from 0.
@@ -109,6 +126,11 @@ def of_evaluated(pattern):
         return of_subjects(pattern, *sets, model=wildcards.model)
 
     return files
+
+
+def of_known(pattern):
+    """The files of the subjects whose true deficits are known."""
+    return expand(pattern, subject=DEFICITS_KNOWN, allow_missing=True)
 
 
 def of_models(*patterns, models=None):
@@ -195,6 +217,21 @@ def truth_of(wildcards):
     return SUBJECTS.at[wildcards.subject, "truth"] or []
 
 
+def true_flow_of(wildcards):
+    """What is known of a simulated subject and the map of its true flow; nothing for a real one."""
+    truth = SUBJECTS.at[wildcards.subject, "truth"]
+    if truth is None:
+        return []
+    flow = truth_map(wildcards.subject, "cbf")
+    # The built-in cohort's is still to be made; a table's may name subjects without.
+    return [truth, flow] if config["subjects"] is None or Path(flow).exists() else []
+
+
+def subgroups():
+    """By column of the subjects table that makes subgroups, the value of every subject."""
+    return {name: SUBJECTS[name].to_dict() for name in SUBGROUPS if name in SUBJECTS}
+
+
 def ceiling_of(wildcards):
     """The image of a simulated subject that no method can pass, and its sidecar."""
     image = SUBJECTS.at[wildcards.subject, "ceiling"]
@@ -228,6 +265,54 @@ def gpus_of(wildcards):
 def one_of(models):
     """A wildcard constraint: one of some models; matches nothing where there are none."""
     return "|".join(models) or "(?!)"
+
+
+# --- Who is read, and by whom --------------------------------------------------
+
+
+def model_read():
+    """The model whose P2P is read: the one of the config, or the first that is trained."""
+    model = config["readers"]["model"] or next(iter(TRAINED or MODELS))
+    if model not in MODELS:
+        raise WorkflowError(
+            f"readers: model: {model!r} is none of the models of the study "
+            f"({', '.join(MODELS)}); name one of these"
+        )
+    return model
+
+
+def subjects_read():
+    """The test subjects that are read, in table order: all, or as many drawn as the config says."""
+    everyone = in_set("test")
+    count = min(config["readers"]["subjects"], len(everyone))
+    chosen = random.Random(config["readers"]["seed"]).sample(everyone, count)
+    return [subject for subject in everyone if subject in chosen]
+
+
+def readers_files(wildcards):
+    """The files that readers handed in: those of a folder, or those of a list."""
+    scores = config["readers"]["scores"]
+    if scores is None:
+        raise WorkflowError(
+            "`readers: scores` of the config is not set; name the folder with the readers' files"
+        )
+    if isinstance(scores, str):
+        folder = Path(scores)
+        if not folder.is_dir():
+            raise WorkflowError(
+                f"readers: scores: {scores} is not a folder; name the one with the readers' files"
+            )
+        return sorted(str(path) for path in folder.glob("*.csv"))
+    return scores
+
+
+def of_read(pattern, **wildcards):
+    """The files that a pattern with {subject} stands for, one for each subject that is read."""
+    return expand(pattern, subject=SUBJECTS_READ, **wildcards)
+
+
+MODEL_READ = model_read()
+SUBJECTS_READ = subjects_read()
 
 
 # --- Paths: BIDS entities, in one place -------------------------------------
@@ -294,8 +379,11 @@ RESULTS = [
         study_table("similarity.tsv"),
         study_table("similarity_slices.tsv"),
         study_table("similarity_tests.tsv"),
+        study_table("subgroups.tsv"),
         study_table("regions.tsv"),
         study_table("regression.tsv"),
+        study_table("agreement.tsv"),
+        study_table("asymmetry.tsv"),
         study_table("published.tsv"),
         study_table("summary.json"),
         models=EVALUATED,
@@ -305,14 +393,23 @@ RESULTS = [
         study_table("uncertainty_summary.tsv"),
         models=[name for name in EVALUATED if name in ENSEMBLES],
     ),
+    *of_models(
+        study_table("lesions.tsv"),
+        study_table("lesion_detection.tsv"),
+        study_table("lesion_summary.json"),
+        models=EVALUATED if DEFICITS_KNOWN else [],
+    ),
     *of_models(published("{model}.safetensors"), models=TRAINED),
     *of_models("results/synthetic/{model}/inference.tsv", models=GIVEN),
 ]
 KINDS = ("png", "svg")
 FIGURES = [
-    *of_models(*drawn("example_slices", "similarity", "regression"), models=EVALUATED),
+    *of_models(
+        *drawn("example_slices", "similarity", "regression", "bland_altman"), models=EVALUATED
+    ),
     *of_models(*drawn("training"), models=TRAINED),
     *of_models(*drawn("uncertainty"), models=[name for name in EVALUATED if name in ENSEMBLES]),
+    *of_models(*drawn("lesions"), models=EVALUATED if DEFICITS_KNOWN else []),
 ]
 SPLIT_TABLE = []
 if PAIRED:

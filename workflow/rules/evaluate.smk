@@ -2,7 +2,8 @@
 
 
 rule measure_similarity:
-    """SSIM (Wang et al., IEEE Trans Image Process 2004), PSNR and NRMSE against PET."""
+    """SSIM (Wang et al., IEEE Trans Image Process 2004), PSNR and NRMSE against PET, multi-scale
+    SSIM, bias, detail (HFEN), resolution (Fourier shell correlation) and contrast."""
     input:
         spect=registered("space-study_spect.nii.gz"),
         spect_sidecar=registered("space-study_spect.json"),
@@ -11,6 +12,7 @@ rule measure_similarity:
         pet=registered("space-study_pet.nii.gz"),
         pet_sidecar=registered("space-study_pet.json"),
         mask=registered("space-study_desc-brain_mask.nii.gz"),
+        dseg=registered("space-study_desc-aal_dseg.nii.gz"),
     output:
         similarity=evaluated("similarity.tsv"),
         similarity_sidecar=evaluated("similarity.json"),
@@ -28,14 +30,15 @@ rule measure_similarity:
         runtime=5,
     params:
         code=code_of("measure_similarity"),
-        settings=config["evaluate"]["similarity"],
+        settings=config["evaluate"]["similarity"] | {"voxel_mm": config["study_grid"]["voxel_mm"]},
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/measure_similarity.py"
 
 
 rule measure_regions:
-    """Mean CBF of SPECT, P2P and PET in the regions of every atlas, and in the brain."""
+    """Mean CBF of SPECT, P2P and PET in the regions of every atlas, and in the brain; of simulated
+    subjects the true flow too."""
     input:
         spect=registered("space-study_spect.nii.gz"),
         spect_sidecar=registered("space-study_spect.json"),
@@ -46,6 +49,7 @@ rule measure_regions:
         mask=registered("space-study_desc-brain_mask.nii.gz"),
         dseg=registered("space-study_desc-aal_dseg.nii.gz"),
         groups="workflow/resources/aal_groups.tsv",
+        truth=true_flow_of,
     output:
         regions=evaluated("regions.tsv"),
         sidecar=evaluated("regions.json"),
@@ -66,7 +70,8 @@ rule measure_regions:
 
 rule tabulate_similarity:
     """All subjects' similarity; P2P against SPECT by paired t (Student, Biometrika 1908)
-    and signed-rank test (Wilcoxon, Biometrics Bull 1945), each set for itself."""
+    and signed-rank test (Wilcoxon, Biometrics Bull 1945), effect size and bootstrap (Efron, J Am
+    Stat Assoc 1987), each set for itself and by the subgroups of the subjects table."""
     input:
         similarity=of_evaluated(evaluated("similarity.tsv")),
         slices=of_evaluated(evaluated("slices.tsv")),
@@ -88,6 +93,13 @@ rule tabulate_similarity:
             labels={"table": "P2P against SPECT, paired tests", "model": "{model}"},
         ),
         tests_sidecar=study_table("similarity_tests.json"),
+        subgroups=report(
+            study_table("subgroups.tsv"),
+            caption="../report/subgroups_table.rst",
+            category="Tables",
+            labels={"table": "SSIM by subgroup", "model": "{model}"},
+        ),
+        subgroups_sidecar=study_table("subgroups.json"),
     log:
         log_of("tabulate_similarity", "model"),
     conda:
@@ -98,6 +110,8 @@ rule tabulate_similarity:
         runtime=5,
     params:
         code=code_of("tabulate_similarity"),
+        subgroups=subgroups(),
+        seed=config["seed"],
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/tabulate_similarity.py"
@@ -137,6 +151,44 @@ rule regress_regions:
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/regress_regions.py"
+
+
+rule assess_agreement:
+    """Agreement of regional CBF and of its asymmetry between images, each set for itself: Deming
+    and Passing–Bablok regression (J Clin Chem Clin Biochem 1983), concordance (Lin, Biometrics
+    1989), intraclass correlation (Shrout & Fleiss, Psychol Bull 1979), limits of agreement (Bland
+    & Altman, J Biopharm Stat 2007), mixed model and bootstrap over subjects."""
+    input:
+        regions=study_table("regions.tsv"),
+    output:
+        agreement=report(
+            study_table("agreement.tsv"),
+            caption="../report/agreement_table.rst",
+            category="Tables",
+            labels={"table": "Agreement of regional CBF", "model": "{model}"},
+        ),
+        agreement_sidecar=study_table("agreement.json"),
+        asymmetry=report(
+            study_table("asymmetry.tsv"),
+            caption="../report/asymmetry_table.rst",
+            category="Tables",
+            labels={"table": "Agreement of left and right", "model": "{model}"},
+        ),
+        asymmetry_sidecar=study_table("asymmetry.json"),
+    log:
+        log_of("assess_agreement", "model"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_of("assess_agreement"),
+        seed=config["seed"],
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/assess_agreement.py"
 
 
 rule measure_uncertainty:

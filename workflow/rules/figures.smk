@@ -94,6 +94,35 @@ rule plot_regression:
         "../scripts/plot_regression.py"
 
 
+rule plot_bland_altman:
+    """Differences of regional means between images against their mean, absolute and relative."""
+    input:
+        regions=study_table("regions.tsv"),
+        agreement=study_table("agreement.tsv"),
+    output:
+        png=report(
+            figure_file("bland_altman.png"),
+            caption="../report/bland_altman.rst",
+            category="Figures",
+            labels={"figure": "Limits of agreement", "model": "{model}"},
+        ),
+        svg=figure_file("bland_altman.svg"),
+    log:
+        log_of("plot_bland_altman", "model"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_bland_altman"),
+        atlas=config["evaluate"]["atlas"],
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_bland_altman.py"
+
+
 rule plot_training:
     """Losses and validation over the epochs of every network of a model."""
     input:

@@ -3,7 +3,15 @@
 from spect2pet import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation, evaluation_columns, images, provenance, regions, tables
+    from spect2pet import (
+        evaluation,
+        evaluation_columns,
+        images,
+        provenance,
+        regions,
+        tables,
+        truth,
+    )
 
     subject, relative = evaluation.read_subject(
         snakemake.input.spect, snakemake.input.p2p, snakemake.input.pet
@@ -11,13 +19,17 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
     mask, _ = images.read_image(snakemake.input.mask)
     dseg, _ = images.read_image(snakemake.input.dseg)
     columns = {name.lower(): image for name, image in subject.items()}
+    if snakemake.input.truth:
+        columns[evaluation.TRUTH] = truth.true_flow(*snakemake.input.truth, snakemake.input.pet)
     means = regions.region_table(columns, dseg, mask, regions.load_groups(snakemake.input.groups))
     means = evaluation.with_brain(means, columns, mask)
     means.insert(0, "subject", snakemake.wildcards.subject)
     means["relative"] = any(relative.values())
+    if not snakemake.input.truth:
+        means[evaluation.TRUTH] = float("nan")
     tables.write_table(
         snakemake.output.regions,
         means,
         evaluation_columns.SUBJECT_REGIONS,
-        provenance.stamp({}, code=snakemake.params.code, packages=["numpy", "pandas"]),
+        provenance.stamp({}, code=snakemake.params.code, packages=["numpy", "pandas", "scipy"]),
     )

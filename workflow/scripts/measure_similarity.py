@@ -10,8 +10,14 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
         snakemake.input.spect, snakemake.input.p2p, snakemake.input.pet
     )
     mask, _ = images.read_image(snakemake.input.mask)
+    labels, _ = images.read_image(snakemake.input.dseg)
     measures, slices = similarity.compare_subject(
-        snakemake.wildcards.subject, subject, relative, mask, similarity.Settings(**settings)
+        snakemake.wildcards.subject,
+        subject,
+        relative,
+        mask,
+        labels,
+        similarity.Settings(**settings),
     )
     made_by = provenance.stamp(
         settings, code=snakemake.params.code, packages=["numpy", "scikit-image", "scipy"]

@@ -5,14 +5,19 @@ from spect2pet import runtime
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     from spect2pet import evaluation_columns, provenance, splitting, study, tables
 
-    made_by = provenance.stamp({}, code=snakemake.params.code, packages=["pandas", "scipy"])
+    seed = snakemake.params.seed
+    made_by = provenance.stamp(
+        {}, seed=seed, code=snakemake.params.code, packages=["pandas", "scipy", "statsmodels"]
+    )
     split = splitting.read_split(snakemake.input.split)
     similarity = study.with_sets(map(tables.read_table, snakemake.input.similarity), split)
     slices = study.with_sets(map(tables.read_table, snakemake.input.slices), split)
-    tests = study.compare_similarity(similarity)
+    tests = study.compare_similarity(similarity, seed)
+    subgroups = study.compare_subgroups(similarity, snakemake.params.subgroups)
     for path, table, columns in (
         (snakemake.output.similarity, similarity, evaluation_columns.SIMILARITY),
         (snakemake.output.slices, slices, evaluation_columns.SLICES),
         (snakemake.output.tests, tests, evaluation_columns.TESTS),
+        (snakemake.output.subgroups, subgroups, evaluation_columns.SUBGROUPS),
     ):
         tables.write_table(path, table, columns, made_by)

@@ -12,6 +12,8 @@ from spect2pet.images import read_image, sidecar_path
 
 IMAGES = ("SPECT", "P2P", "PET")
 REFERENCE = "PET"
+#: The column of region means of what no scanner sees: the true flow of a simulated subject.
+TRUTH = "truth"
 #: Sets in the order they are reported.  Only the first is the study's result: the
 #: network was trained on the last and its settings may be chosen on the second.
 SETS = ("test", "validation", "train")
@@ -29,9 +31,29 @@ MEASURES = {
     "squared difference from PET)",
     "nrmse": "root mean squared difference from PET over brain voxels, as a fraction of PET's "
     "mean there (1)",
+    "ms_ssim": "multi-scale structural similarity index (1) of axial slices at three scales, each "
+    "half as fine as the one before: mean of the maps over the slice's brain voxels, then over "
+    "slices",
+    "absolute_bias": "absolute value of bias, mL/100 g/min",
+    "hfen": "high-frequency error norm (1): norm of the difference from PET over brain voxels, as "
+    "a fraction of PET's norm there, both through a Laplacian of Gaussian of 15 × 15 voxels of a "
+    "slice and sigma 1.5 voxels",
+    "fsc_resolution_mm": "wavelength at which the Fourier shell correlation with PET in the brain "
+    "falls below 0.5, mm; PET is blurred and noisy itself, so this is what both share",
+    "contrast_error": "absolute value of grey_white_contrast − 1 (1)",
 }
 HEADLINE_MEASURE = "ssim_slice"
-LOWER_IS_BETTER = frozenset({"nrmse"})
+LOWER_IS_BETTER = frozenset(
+    {"nrmse", "absolute_bias", "hfen", "fsc_resolution_mm", "contrast_error"}
+)
+#: What is measured too but not tested, as neither more nor less of it is better.
+DESCRIBED = {
+    "bias": "mean of the image − PET over brain voxels, mL/100 g/min; n/a where an image is known "
+    "only relative",
+    "grey_white_contrast": "mean over all atlas regions as a multiple of the mean over white "
+    "matter, divided by the same of PET (1); 1: the contrast of PET. White matter is the brain "
+    "outside all regions, a voxel away from them and from the brain's edge",
+}
 
 SCALES = ("absolute", "relative")
 #: Whole-brain mean of everything relative, mL/100 g/min.
@@ -153,8 +175,8 @@ def on_scale(regions: pd.DataFrame, scale: str) -> pd.DataFrame:
 
     Args:
         regions: region means of subjects, columns ``subject``, ``atlas``,
-            ``relative``, ``spect``, ``p2p`` and ``pet``, with the row of the whole
-            brain of every subject.
+            ``relative``, ``spect``, ``p2p`` and ``pet``, and `TRUTH` if it is known of
+            some, with the row of the whole brain of every subject.
         scale: ``absolute`` (mL/100 g/min; subjects known only relative are left out)
             or ``relative`` (each image scaled to a whole-brain mean of
             `RELATIVE_MEAN`, so that errors of quantification cancel).
@@ -167,6 +189,6 @@ def on_scale(regions: pd.DataFrame, scale: str) -> pd.DataFrame:
         return regions[~of_brain & ~regions["relative"]]
     brain = regions[of_brain].set_index("subject")
     scaled = regions[~of_brain].copy()
-    for name in (image.lower() for image in IMAGES):
+    for name in [image.lower() for image in IMAGES] + ([TRUTH] if TRUTH in scaled else []):
         scaled[name] *= RELATIVE_MEAN / scaled["subject"].map(brain[name])
     return scaled

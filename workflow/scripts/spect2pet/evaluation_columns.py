@@ -1,6 +1,13 @@
 """What every column of the evaluation's tables holds, with its unit."""
 
-from spect2pet.evaluation import IMAGES, MEASURES, RELATIVE_MEAN, SCALES
+from spect2pet.evaluation import (
+    DESCRIBED,
+    IMAGES,
+    MEASURES,
+    RELATIVE_MEAN,
+    SCALES,
+    TRUTH,
+)
 
 _SUBJECT = {"subject": "Subject label, without the prefix sub-"}
 _SET = {"set": "Set of the subject: test (the study's result), validation or train"}
@@ -23,6 +30,7 @@ _CONSTANTS = {
     "data_range": "Range of CBF that SSIM and PSNR refer to, mL/100 g/min",
     "min_coverage": "Slices with fewer brain voxels than this fraction of the subject's largest "
     "slice do not count (1)",
+    "voxel_mm": "Edge of a voxel of the study grid, mm",
 }
 
 
@@ -34,7 +42,7 @@ def _sentence(text: str) -> str:
 SUBJECT_SIMILARITY = {
     **_SUBJECT,
     **_IMAGE,
-    **{name: _sentence(text) for name, text in MEASURES.items()},
+    **{name: _sentence(text) for name, text in {**MEASURES, **DESCRIBED}.items()},
     **_CONSTANTS,
 }
 SIMILARITY = {**SUBJECT_SIMILARITY, **_SET}
@@ -57,6 +65,7 @@ SUBJECT_REGIONS = {
     "hemisphere": "L: left, R: right, M: midline, both: both hemispheres",
     "voxels": "Voxels of the region in the brain mask",
     **{image.lower(): f"Mean CBF of {image} in the region, mL/100 g/min" for image in IMAGES},
+    TRUTH: "Mean of the true flow in the region, of simulated subjects only, mL/100 g/min",
     **_ANY_RELATIVE,
 }
 REGIONS = {**SUBJECT_REGIONS, **_SET}
@@ -78,6 +87,26 @@ TESTS = {
     "wilcoxon": "Statistic of the Wilcoxon signed-rank test, the smaller rank sum (1)",
     "wilcoxon_p": "Two-sided p value of the Wilcoxon signed-rank test (1)",
     "improved": "Subjects whose P2P is closer to PET than their SPECT",
+    "t_p_holm": "p value of the t test, corrected over the measures of the set (Holm) (1)",
+    "wilcoxon_p_holm": "p value of the signed-rank test, corrected likewise (Holm) (1)",
+    "cohen_dz": "Effect size: difference / standard deviation of the differences (1)",
+    "hedges_gz": "cohen_dz without its bias in small samples (Hedges 1981) (1)",
+    "bootstrap_low": "Lower end of the difference's 95 % confidence interval by the bootstrap over "
+    "subjects (bias-corrected and accelerated, widened for few subjects)",
+    "bootstrap_high": "Upper end of that interval",
+}
+
+SUBGROUPS = {
+    **_SET,
+    "column": "Column of the subjects table",
+    "value": "Its value that the subjects of the row share",
+    **_ANY_RELATIVE,
+    "n": "Number of subjects",
+    "spect_mean": "Mean SSIM of SPECT over subjects (1); SSIM is ssim_slice of similarity.tsv",
+    "p2p_mean": "Mean SSIM of P2P over subjects (1)",
+    "gain": "Mean of P2P − SPECT over subjects (1)",
+    "gain_low": "Lower end of the gain's 95 % confidence interval (Student's t) (1)",
+    "gain_high": "Upper end of the gain's 95 % confidence interval (Student's t) (1)",
 }
 
 REGRESSION = {

@@ -1,4 +1,4 @@
-"""How alike two CBF images are: SSIM, PSNR and NRMSE against PET."""
+"""How alike two CBF images are: SSIM, PSNR and NRMSE against PET, and what `quality` adds."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +12,7 @@ from skimage.metrics import (
     structural_similarity,
 )
 
+from spect2pet import quality
 from spect2pet.errors import InputError
 from spect2pet.evaluation import REFERENCE, to_relative
 
@@ -33,6 +34,7 @@ class Settings:
         data_range: range of CBF that SSIM and PSNR refer to, mL/100 g/min.
         min_coverage: slices with fewer brain voxels than this fraction of the
             subject's largest slice do not count.
+        voxel_mm: edge of a voxel of the study grid, mm.
     """
 
     sigma: float
@@ -40,6 +42,12 @@ class Settings:
     k2: float
     data_range: float
     min_coverage: float
+    voxel_mm: float
+
+    @property
+    def constants(self) -> tuple[float, float]:
+        """C1 and C2 of SSIM."""
+        return (self.k1 * self.data_range) ** 2, (self.k2 * self.data_range) ** 2
 
     @property
     def window(self) -> int:
@@ -64,7 +72,7 @@ def compare(
         settings: constants of the measures.
 
     Returns:
-        The measures of `evaluation.MEASURES`, and one row for each slice that
+        SSIM, PSNR and NRMSE by the names of `evaluation.MEASURES`, and one row for each slice that
         counts: ``slice`` (index along z), ``coverage`` (brain voxels over those of
         the largest slice), ``ssim`` (in the brain) and ``ssim_whole_slice``.
 
@@ -98,6 +106,7 @@ def compare_subject(
     images: Mapping[str, np.ndarray],
     relative: Mapping[str, bool],
     mask: np.ndarray,
+    labels: np.ndarray,
     settings: Settings,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure every image of a subject against its PET.
@@ -111,6 +120,7 @@ def compare_subject(
         images: the images by name; ``PET`` is the reference. (x, y, z), mL/100 g/min.
         relative: by the same names, whether the image is known only relative.
         mask: the brain on the same grid.
+        labels: atlas labels on the same grid, 0 outside all regions.
         settings: constants of the measures.
 
     Returns:
@@ -130,13 +140,47 @@ def compare_subject(
             if rescaled:
                 pair = {key: to_relative(image, mask) for key, image in pair.items()}
             measures, of_slices = compare(pair[name], pair[REFERENCE], mask, settings)
+            counted = of_slices["slice"].to_numpy()
+            measures |= _quality(pair[name], pair[REFERENCE], mask > 0, labels, counted, settings)
         except InputError as error:
             raise InputError(f"sub-{subject}: {name} against {REFERENCE}: {error}") from None
+        if rescaled:  # both have one mean by then
+            measures |= {"bias": np.nan, "absolute_bias": np.nan}
         about: dict[str, Any] = {"subject": subject, "image": name, "relative": rescaled}
         constants = {"region": "brain mask", "window": settings.window, **asdict(settings)}
         rows.append({**about, **measures, "slices": len(of_slices), **constants})
         slices.append(of_slices.assign(**about)[[*about, *of_slices.columns]])
     return pd.DataFrame(rows), pd.concat(slices, ignore_index=True)
+
+
+def _quality(
+    image: np.ndarray,
+    pet: np.ndarray,
+    brain: np.ndarray,
+    labels: np.ndarray,
+    slices: np.ndarray,
+    settings: Settings,
+) -> dict[str, float]:
+    """The measures of `quality`, by the names of `evaluation.MEASURES` and `DESCRIBED`."""
+    bias = quality.bias(image, pet, brain)
+    contrast = quality.grey_white_contrast(image, pet, brain, labels)
+    return {
+        "ms_ssim": quality.ms_ssim(
+            image,
+            pet,
+            brain,
+            slices,
+            sigma=settings.sigma,
+            radius=settings.radius,
+            constants=settings.constants,
+        ),
+        "absolute_bias": abs(bias),
+        "hfen": quality.hfen(image, pet, brain),
+        "fsc_resolution_mm": quality.fsc_resolution_mm(image, pet, brain, settings.voxel_mm),
+        "contrast_error": abs(contrast - 1),
+        "bias": bias,
+        "grey_white_contrast": contrast,
+    }
 
 
 def _compare_slices(

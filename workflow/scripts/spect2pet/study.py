@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from spect2pet import published
+from spect2pet import evaluation_columns, published
+from spect2pet.effects import effect_of
 from spect2pet.evaluation import (
     BRAIN,
     HEADLINE_MEASURE,
@@ -18,7 +19,7 @@ from spect2pet.evaluation import (
     SETS,
     on_scale,
 )
-from spect2pet.statistics import linear_regression, paired_comparison
+from spect2pet.statistics import holm, linear_regression, paired_comparison
 
 
 def with_sets(tables: Sequence[pd.DataFrame], split: Mapping[str, str]) -> pd.DataFrame:
@@ -42,21 +43,21 @@ def with_sets(tables: Sequence[pd.DataFrame], split: Mapping[str, str]) -> pd.Da
     return table.drop(columns="rank")
 
 
-def compare_similarity(similarity: pd.DataFrame) -> pd.DataFrame:
+def compare_similarity(similarity: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Compare P2P with SPECT over the subjects of each set, by paired tests.
 
     Args:
         similarity: one row a subject and image, with the columns ``subject``,
             ``set``, ``image``, ``relative`` and those of `MEASURES`.
+        seed: of the bootstrap over subjects.
 
     Returns:
-        One row a set and measure, columns as `TEST_COLUMNS`.
+        One row a set and measure, columns as `evaluation_columns.TESTS`; p values are corrected
+        over the measures of a set.
     """
     rows = []
     for name, members in _by_set(similarity):
-        by_subject = members.set_index("subject")
-        all_spect = by_subject[by_subject["image"] == "SPECT"]
-        all_p2p = by_subject[by_subject["image"] == "P2P"].loc[all_spect.index]
+        all_spect, all_p2p = _both_images(members)
         for measure in MEASURES:
             spect, p2p = all_spect[measure], all_p2p[measure]
             better = p2p < spect if measure in LOWER_IS_BETTER else p2p > spect
@@ -67,9 +68,13 @@ def compare_similarity(similarity: pd.DataFrame) -> pd.DataFrame:
                     "relative": bool(members["relative"].any()),
                     **asdict(paired_comparison(spect, p2p)),
                     "improved": int(better.sum()),
+                    **asdict(effect_of(spect, p2p, seed)),
                 }
             )
-    return pd.DataFrame(rows).rename(
+    table = pd.DataFrame(rows)
+    for test in ("t_p", "wilcoxon_p"):
+        table[f"{test}_holm"] = table.groupby("set")[test].transform(holm)
+    return table.rename(
         columns={
             "before_mean": "spect_mean",
             "before_sd": "spect_sd",
@@ -77,6 +82,51 @@ def compare_similarity(similarity: pd.DataFrame) -> pd.DataFrame:
             "after_sd": "p2p_sd",
         }
     )
+
+
+def compare_subgroups(
+    similarity: pd.DataFrame, values: Mapping[str, Mapping[str, str | None]]
+) -> pd.DataFrame:
+    """SSIM of SPECT and P2P among the subjects that share a value of the subjects table.
+
+    Args:
+        similarity: as for `compare_similarity`.
+        values: by column of the subjects table, the value of every subject; None where the table
+            says nothing.
+
+    Returns:
+        One row a set, column and value, columns as `evaluation_columns.SUBGROUPS`.
+    """
+    rows = []
+    for name, members in _by_set(similarity):
+        for column, of_subjects in values.items():
+            value_of = members["subject"].map(of_subjects)
+            for value, group in members.groupby(value_of):
+                result = paired_comparison(
+                    *(image[HEADLINE_MEASURE] for image in _both_images(group))
+                )
+                rows.append(
+                    {
+                        "set": name,
+                        "column": column,
+                        "value": value,
+                        "relative": bool(group["relative"].any()),
+                        "n": result.n,
+                        "spect_mean": result.before_mean,
+                        "p2p_mean": result.after_mean,
+                        "gain": result.difference,
+                        "gain_low": result.difference_low,
+                        "gain_high": result.difference_high,
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(evaluation_columns.SUBGROUPS))
+
+
+def _both_images(members: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of SPECT and those of P2P, of the same subjects in the same order."""
+    by_subject = members.set_index("subject")
+    spect = by_subject[by_subject["image"] == "SPECT"]
+    return spect, by_subject[by_subject["image"] == "P2P"].loc[spect.index]
 
 
 def regress_regions(regions: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,46 @@
+"""A small reading session of images that tell left from right, for several test files."""
+
+from pathlib import Path
+
+import numpy as np
+
+from spect2pet import readers, reading_page, tables
+
+RESOURCES = Path(__file__).parents[1] / "workflow" / "resources" / "reading"
+SCALE = ["bad", "poor", "fair", "good", "</script><b>best</b>"]
+SUBJECTS = ("001", "002")
+SHAPE = (20, 24, 18)
+AFFINE = np.array([[2, 0, 0, -20], [0, 2, 0, -30], [0, 0, 2, -10], [0, 0, 0, 1.0]])
+
+
+def case_of(number: int, relative: bool = False) -> reading_page.Case:
+    """A box of flow with a bright cube on the patient's right, in front and above."""
+    images = {}
+    for k, name in enumerate(("SPECT", "P2P", "PET")):
+        image = np.zeros(SHAPE)
+        image[3:17, 3:21, 3:15] = 20 + 5 * k + number
+        image[13:17, 16:21, 11:15] = 70
+        images[name] = image
+    return reading_page.Case(images, AFFINE, relative)
+
+
+def make_session(folder: Path, repeats: float = 0.2) -> readers.Session:
+    """Write ``session.html`` and ``key.tsv`` into a folder."""
+    cases = {subject: case_of(k) for k, subject in enumerate(SUBJECTS)}
+    secret = readers.secret_of(1, [i for case in cases.values() for i in case.images.values()])
+    session = readers.plan_session(
+        dict.fromkeys(cases, False), secret, repeats=repeats, grades=len(SCALE), model="p2p"
+    )
+    tables.write_table(folder / "key.tsv", session.key, readers.KEY_COLUMNS, {})
+    reading_page.write_page(
+        folder / "session.html",
+        reading_page.page_content(session, folder / "key.tsv", cases, SCALE),
+        sources(),
+    )
+    return session
+
+
+def sources() -> dict[str, Path]:
+    """The files that a page is made of."""
+    names = {"page": "session.html", "style": "session.css", "script": "session.js"}
+    return {key: RESOURCES / name for key, name in {**names, "viewer": "viewer.js"}.items()}
