@@ -29,7 +29,7 @@ unit: $(READY)
 	OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadfile tests/unit
 
 workflow: $(READY)
-	$(BIN)/pytest tests/workflow
+	$(BIN)/pytest tests/workflow tests/browser
 
 # Throws damaged files at the readers; what it finds it leaves in .fuzz_cache/.
 fuzz: $(READY)
