@@ -123,9 +123,12 @@ def test_the_study_is_finished_with_every_patient_that_has_both(dicom_study):
 
 
 def test_what_is_doubtful_is_listed(dicom_study):
-    doubtful = dicom_study.file("dataset", "doubtful.tsv").read_text()
-    assert f"{SECRET}ID5" in doubtful  # no PET
-    assert f"{SECRET}ID0" in doubtful  # two studies
+    labels = labels_of(dicom_study)
+    table = pd.read_csv(dicom_study.file("dataset", "doubtful.tsv"), sep="\t", dtype=str)
+    reasons = table.set_index("subject")["reason"]
+    assert "no PET" in reasons[labels[ALONE]]
+    assert "another visit is nearer" in reasons[labels["001"]]
+    assert table["series_number"].dropna().tolist() == ["3"]
 
 
 @pytest.mark.parametrize("modality", ["spect", "pet"])

@@ -216,7 +216,9 @@ def _write(folder: Path, people: Sequence[Person], doubts: list[dict[str, object
     _write_private(
         folder / MAP, pd.DataFrame(map(_identity, people), columns=MAP_COLUMNS), f"{PRIVATE}\n"
     )
-    _write_private(folder / DOUBTFUL, pd.DataFrame(doubts, columns=DOUBT_COLUMNS))
+    # Whole numbers also where some are missing.
+    table = pd.DataFrame(doubts, columns=DOUBT_COLUMNS).astype({"series_number": "Int64"})
+    _write_private(folder / DOUBTFUL, table)
 
 
 def _link(files: tuple[Path, ...], link: Path) -> None:
