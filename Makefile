@@ -13,7 +13,7 @@ PATH   := $(CURDIR)/$(BIN):$(PATH)
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
 	$(BIN)/snakemake --report results/snakemake-report.html
-	@echo "Tables, figures and images are in results/; results/README.md says what each is."
+	@echo "Open results/report.html. Tables, figures and images are in results/; results/README.md says what each is."
 
 test: check unit workflow
 

@@ -24,10 +24,11 @@ include: "workflow/rules/lesions.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/readers.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
-    """The whole study: every table and figure, and the checks behind them."""
+    """The whole study: every table and figure, the checks behind them, and the report."""
     default_target: True
     input:
         participants=PARTICIPANTS,
@@ -35,6 +36,7 @@ rule all:
         split=SPLIT_TABLE,
         results=RESULTS,
         figures=FIGURES,
+        report="results/report.html",
 
 
 rule subjects_table:

@@ -20,12 +20,13 @@ from spect2pet import (
     lesion_maps,
     lesions,
     mni,
+    mni_space,
     style,
 )
 from spect2pet.errors import InputError
 from spect2pet.provenance import RESEARCH_ONLY
 
-SHAPE = lesion_maps.GRID.shape
+SHAPE = mni_space.GRID.shape
 ABSOLUTE = {name: False for name in evaluation.IMAGES}
 #: Left parietal, where x is negative; indices of the grid.
 LEFT, RIGHT = (8, 14, 30), (28, 14, 30)
@@ -35,7 +36,7 @@ ELSEWHERE = (27, 36, 24)
 def millimetres():
     """MNI millimetres of every voxel, (3, x, y, z)."""
     steps = np.indices(SHAPE)
-    affine = lesion_maps.GRID.affine
+    affine = mni_space.GRID.affine
     return np.einsum("ij,j...->i...", affine[:3, :3], steps) + affine[:3, 3, None, None, None]
 
 
@@ -58,7 +59,7 @@ def ball(centre, radius_mm, depth):
     """A loss of flow around a voxel."""
     distance = (
         np.linalg.norm(np.indices(SHAPE) - np.array(centre)[:, None, None, None], axis=0)
-        * lesion_maps.VOXEL_MM
+        * mni_space.VOXEL_MM
     )
     return np.where(distance < radius_mm, depth, 0.0)
 
@@ -116,7 +117,7 @@ def test_a_deficit_that_all_images_show_is_found_by_all():
     assert list(scores.columns) == list(lesion_columns.SCORES)
     rows = rows_of(table, "p")
     assert rows["deficits"].tolist() == rows["found"].tolist() == [1, 1, 1]
-    true = (deficit > 0) & lesion_maps.template_brain()
+    true = (deficit > 0) & mni_space.template_brain()
     assert rows["deficit_ml"].tolist() == pytest.approx([true.sum() * 0.064] * 3)
     assert (rows["dice"] > 0.6).all()
     assert rows.at["P2P", "erased"] == 0
@@ -205,7 +206,7 @@ def test_what_pet_shows_too_is_false_and_not_added():
     shown = dict.fromkeys(evaluation.IMAGES, ball(ELSEWHERE, 20, 0.4))
     table, _ = study(p=person(121, None, shown), q=person(121))
     with_it, without = rows_of(table, "p"), rows_of(table, "q")
-    planted = ((shown["PET"] > 0) & lesion_maps.template_brain()).sum() * lesion_maps.VOXEL_ML
+    planted = ((shown["PET"] > 0) & mni_space.template_brain()).sum() * mni_space.VOXEL_ML
     assert (with_it["false_ml"] > without["false_ml"] + 0.7 * planted).all()
     assert (with_it["false_deficits"] >= 1).all()
     assert with_it["dice"].isna().all()
@@ -266,7 +267,7 @@ def test_without_normal_people_nothing_is_claimed():
 def taught():
     """Patients who teach and patients who test, with deficits in many places."""
     rng = np.random.default_rng(140)
-    brain = np.argwhere(ndimage.binary_erosion(lesion_maps.template_brain(), iterations=4))
+    brain = np.argwhere(ndimage.binary_erosion(mni_space.template_brain(), iterations=4))
     brain = brain[np.abs(brain[:, 0] - 18) > 6]
     people, sets = dict(NORMALS), dict(SETS)
     for k in range(16):
@@ -439,7 +440,7 @@ def test_images_and_truth_meet_in_mni_space_on_the_true_side(tmp_path):
     pet = found.images["PET"]
     dark = found.scanned & (pet < 0.7 * np.median(pet[found.scanned]))
     np.testing.assert_allclose(millimetres()[:, dark].mean(axis=1), at_pet - from_mni, atol=1)
-    at = tuple(np.round(np.linalg.inv(lesion_maps.GRID.affine) @ [*middle, 1])[:3].astype(int))
+    at = tuple(np.round(np.linalg.inv(mni_space.GRID.affine) @ [*middle, 1])[:3].astype(int))
     assert found.intact[at] == pytest.approx(60, rel=0.01)
     assert pet[found.scanned].mean() == pytest.approx(evaluation.RELATIVE_MEAN, rel=0.02)
 
@@ -465,8 +466,8 @@ def test_a_truth_without_a_pose_is_told_in_one_sentence(tmp_path, content):
 def test_reversing_the_grid_mirrors_a_brain():
     x = millimetres()[0]
     np.testing.assert_allclose(x[::-1], -x)
-    brain = lesion_maps.template_brain()
+    brain = mni_space.template_brain()
     assert (brain == brain[::-1]).all()
     names = mni.atlas_names()
     left = [index for index, name in names.items() if name.endswith("_L")]
-    assert x[np.isin(lesion_maps.template_regions(), left)].mean() < -20
+    assert x[np.isin(mni_space.template_regions(), left)].mean() < -20

@@ -216,6 +216,7 @@ def test_a_model_trained_elsewhere_makes_p2p_of_spect_alone(small_study, tmp_pat
         "place_spect",
         "infer_ensemble",
         "tabulate_inference",
+        "build_report",
         "all",
     }
     study.run(*own)

@@ -106,6 +106,13 @@ def test_every_model_of_the_config_is_trained_and_evaluated(study):
     assert study.plan()["train_gan"] == 1
 
 
+def test_figures_are_one_a_model_and_one_of_who_took_part(study):
+    configure(study, exclude=["024"], models={"p2p": {}, "pix2pix": {}})
+    plan = study.plan("figures")
+    assert plan["plot_cohort_flow"] == plan["plot_methods"] == 1
+    assert plan["plot_resolution"] == plan["plot_error_maps"] == plan["plot_similarity"] == 2
+
+
 def test_all_methods_are_compared_by_the_config_for_it(study):
     study.configfiles = ["config/methods.yaml"]
     plan = study.plan("results/evaluation/methods.tsv")

@@ -277,6 +277,7 @@ def test_editing_plots_redraws_and_nothing_else(copied_study):
         stream.write("\n# a comment\n")
     plan = copied_study.plan()
     plan.pop("all", None)
+    assert plan.pop("build_report") == 1
     assert plan
     assert all(name.startswith("plot_") for name in plan)
 

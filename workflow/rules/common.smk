@@ -133,6 +133,11 @@ def of_known(pattern):
     return expand(pattern, subject=DEFICITS_KNOWN, allow_missing=True)
 
 
+def of_ceiling(name):
+    """The images that no method can pass, of test subjects; nothing where they are not known."""
+    return of_subjects(ceiling(name), "test") if "ceiling" in COMPARED else []
+
+
 def of_models(*patterns, models=None):
     """The files that patterns with {model}, {fold} and {seed} stand for, for every model.
 
@@ -225,6 +230,18 @@ def true_flow_of(wildcards):
     flow = truth_map(wildcards.subject, "cbf")
     # The built-in cohort's is still to be made; a table's may name subjects without.
     return [truth, flow] if config["subjects"] is None or Path(flow).exists() else []
+
+
+def counts_of_subjects():
+    """How many subjects there are before the split, by the names of `cohort_flow.Cohort`."""
+    excluded = {str(label).removeprefix("sub-") for label in config["exclude"]}
+    return {
+        "listed": len(SUBJECTS) + len(excluded),
+        "excluded": len(excluded),
+        "alone": len(ALONE),
+        "simulated": int(SUBJECTS.loc[PAIRED, "truth"].notna().sum()),
+        "given": bool(GIVEN),
+    }
 
 
 def subgroups():
@@ -405,7 +422,15 @@ RESULTS = [
 KINDS = ("png", "svg")
 FIGURES = [
     *of_models(
-        *drawn("example_slices", "similarity", "regression", "bland_altman"), models=EVALUATED
+        *drawn(
+            "example_slices",
+            "similarity",
+            "regression",
+            "bland_altman",
+            "resolution",
+            "error_maps",
+        ),
+        models=EVALUATED,
     ),
     *of_models(*drawn("training"), models=TRAINED),
     *of_models(*drawn("uncertainty"), models=[name for name in EVALUATED if name in ENSEMBLES]),
@@ -415,7 +440,7 @@ SPLIT_TABLE = []
 if PAIRED:
     SPLIT_TABLE = ["results/split/split.tsv"]
     RESULTS += ["results/evaluation/methods.tsv", "results/evaluation/method_pairs.tsv"]
-    FIGURES += expand("results/figures/methods.{kind}", kind=KINDS)
+    FIGURES += expand("results/figures/{name}.{kind}", name=["cohort_flow", "methods"], kind=KINDS)
 
 
 # --- What every rule carries ------------------------------------------------

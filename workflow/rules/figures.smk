@@ -219,3 +219,105 @@ rule plot_methods:
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/plot_methods.py"
+
+
+rule plot_cohort_flow:
+    """From the subjects table to those who are evaluated, as reports of studies show it (Bossuyt et
+    al., STARD 2015, BMJ)."""
+    input:
+        split="results/split/split.tsv",
+        similarity=expand(study_table("similarity.tsv"), model=EVALUATED[:1]),
+    output:
+        png=report(
+            "results/figures/cohort_flow.png",
+            caption="../report/cohort_flow.rst",
+            category="Figures",
+            labels={"figure": "Subjects", "model": "all"},
+        ),
+        svg="results/figures/cohort_flow.svg",
+    log:
+        log_of("plot_cohort_flow"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_cohort_flow"),
+        cohort=counts_of_subjects(),
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_cohort_flow.py"
+
+
+rule plot_resolution:
+    """Fourier shell correlation (Harauz & van Heel, Optik 1986) of SPECT, P2P and the ceiling with
+    PET, in test subjects."""
+    input:
+        spect=of_subjects(registered("space-study_spect.nii.gz"), "test"),
+        spect_sidecar=of_subjects(registered("space-study_spect.json"), "test"),
+        p2p=of_subjects(synthetic("space-study_desc-p2p_spect.nii.gz"), "test"),
+        p2p_sidecar=of_subjects(synthetic("space-study_desc-p2p_spect.json"), "test"),
+        ceiling=of_ceiling("space-study_desc-p2p_spect.nii.gz"),
+        ceiling_sidecar=of_ceiling("space-study_desc-p2p_spect.json"),
+        pet=of_subjects(registered("space-study_pet.nii.gz"), "test"),
+        pet_sidecar=of_subjects(registered("space-study_pet.json"), "test"),
+        mask=of_subjects(registered("space-study_desc-brain_mask.nii.gz"), "test"),
+    output:
+        png=report(
+            figure_file("resolution.png"),
+            caption="../report/resolution.rst",
+            category="Figures",
+            labels={"figure": "Resolution", "model": "{model}"},
+        ),
+        svg=figure_file("resolution.svg"),
+    log:
+        log_of("plot_resolution", "model"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_resolution"),
+        voxel_mm=config["study_grid"]["voxel_mm"],
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_resolution.py"
+
+
+rule plot_error_maps:
+    """Mean and standard deviation over test subjects of SPECT − PET and P2P − PET, in MNI space."""
+    input:
+        spect=of_subjects(registered("space-study_spect.nii.gz"), "test"),
+        spect_sidecar=of_subjects(registered("space-study_spect.json"), "test"),
+        p2p=of_subjects(synthetic("space-study_desc-p2p_spect.nii.gz"), "test"),
+        p2p_sidecar=of_subjects(synthetic("space-study_desc-p2p_spect.json"), "test"),
+        pet=of_subjects(registered("space-study_pet.nii.gz"), "test"),
+        pet_sidecar=of_subjects(registered("space-study_pet.json"), "test"),
+        mask=of_subjects(registered("space-study_desc-brain_mask.nii.gz"), "test"),
+        affine=of_subjects(registered("from-pet_to-mni_xfm.mat"), "test"),
+        warp=of_subjects(registered("from-pet_to-mni_xfm.nii.gz"), "test"),
+    output:
+        png=report(
+            figure_file("error_maps.png"),
+            caption="../report/error_maps.rst",
+            category="Figures",
+            labels={"figure": "Maps of error", "model": "{model}"},
+        ),
+        svg=figure_file("error_maps.svg"),
+    log:
+        log_of("plot_error_maps", "model"),
+    conda:
+        "../../envs/registration.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_of("plot_error_maps"),
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/plot_error_maps.py"

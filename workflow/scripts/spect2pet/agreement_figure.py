@@ -17,6 +17,8 @@ from spect2pet.style import COLOURS, DARK, GREY, STYLE, TWO_COLUMNS, note, p_val
 #: The pairs that are drawn: those of the study, whatever is known of its subjects.
 DRAWN = PAIRS[:3]
 LIMIT_LINE: dict[str, Any] = {"color": DARK, "linewidth": 0.8, "linestyle": "--"}
+#: Where along a panel the intervals of bias and limits stand, parts of its width.
+INTERVALS_AT = {"lower_limit": 0.95, "bias": 0.97, "upper_limit": 0.99}
 #: Half of the height of a panel as a multiple of the furthest limit or point.
 ROOM = 1.45
 
@@ -76,7 +78,11 @@ def _draw_pair(axes: Axes, points: pd.DataFrame, agreement: pd.DataFrame, y: str
     ):
         axes.axhline(row[name], zorder=3, **look)
         if not np.isnan(row[f"{name}_low"]):
-            axes.axhspan(row[f"{name}_low"], row[f"{name}_high"], color=GREY, alpha=0.15, zorder=0)
+            axes.vlines(
+                INTERVALS_AT[name], row[f"{name}_low"], row[f"{name}_high"], color=GREY,
+                linewidth=2, alpha=0.8, transform=axes.get_yaxis_transform(), zorder=4,
+            )  # fmt: skip
+    axes.margins(x=0.1)  # room for the intervals
     note(axes, _told(row), DARK, top=True)
     reach = [difference.abs().max(), *(abs(row[f"{side}_limit"]) for side in ("lower", "upper"))]
     return float(np.nanmax(reach))

@@ -66,7 +66,9 @@ def _draw_curves(axes: Axes, cases: pd.DataFrame, areas: pd.DataFrame) -> None:
         if not np.isnan(row["bootstrap_low"]):
             label += f" ({row['bootstrap_low']:.2f}–{row['bootstrap_high']:.2f})"
         axes.plot(false, found, color=COLOUR_OF[image], label=label)
-    axes.legend(title="area under the curve", title_fontsize=6.5, fontsize=6.5, loc="lower right")
+    # On white, so that the diagonal does not run through the words.
+    axes.legend(title="area under the curve", title_fontsize=6.5, fontsize=6.5, loc="lower right",
+                frameon=True, framealpha=1, edgecolor="none", borderpad=0.1)  # fmt: skip
 
 
 def _draw_subjects(axes: Axes, rows: pd.DataFrame, name: str, label: str) -> None:

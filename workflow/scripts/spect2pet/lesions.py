@@ -17,14 +17,8 @@ from spect2pet import mni, observers
 from spect2pet.deviation import norm_of, z_scores
 from spect2pet.evaluation import IMAGES, SETS
 from spect2pet.lesion_columns import LESIONS, SCORES
-from spect2pet.lesion_maps import (
-    VOXEL_ML,
-    VOXEL_MM,
-    Person,
-    smooth,
-    template_brain,
-    template_regions,
-)
+from spect2pet.lesion_maps import Person, smooth
+from spect2pet.mni_space import VOXEL_ML, VOXEL_MM, template_brain, template_regions
 from spect2pet.splitting import sets_by_fold
 
 #: A place has a deficit where at least this fraction of its flow is lost.

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from spect2pet import published
 from spect2pet.evaluation import HEADLINE_MEASURE, HEADLINE_SET, SCALES, SETS, on_scale
@@ -46,7 +46,7 @@ def draw_similarity(similarity: pd.DataFrame, tests: pd.DataFrame) -> Figure:
         The figure, one column wide, with a panel for each set.
     """
     sets = [name for name in SETS if (similarity["set"] == name).any()]
-    figure = new_figure(ONE_COLUMN, 2.7)
+    figure = new_figure(ONE_COLUMN, 2.85)
     axes = figure.subplots(1, len(sets), sharey=True, squeeze=False)[0]
     of_measure = tests[tests["measure"] == HEADLINE_MEASURE].set_index("set")
     for cell, name in zip(axes, sets, strict=True):
@@ -64,7 +64,8 @@ def draw_similarity(similarity: pd.DataFrame, tests: pd.DataFrame) -> Figure:
                      markeredgecolor=COLOURS[image], zorder=4)  # fmt: skip
     marker = Line2D([], [], marker="D", linestyle="", markersize=4, markerfacecolor="white",
                     markeredgecolor=DARK)  # fmt: skip
-    axes[0].legend([marker], ["published"], loc="lower right", handletextpad=0.1, borderaxespad=0.1)
+    figure.legend([marker], ["published"], loc="outside upper right", handletextpad=0.1,
+                  borderpad=0)  # fmt: skip
     relative = similarity["relative"]
     scale = " (relative CBF)" if relative.all() else " (partly relative CBF)"
     axes[0].set_ylabel("SSIM against PET" + (scale if relative.any() else ""))
@@ -202,6 +203,7 @@ def draw_training(histories: Sequence[pd.DataFrame]) -> Figure:
         cell.set_title(letter, loc="left", fontweight="bold")
         cell.set_xlabel("epoch")
         cell.set_xlim(0, max(history["epoch"].max() for history in histories))
+        cell.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

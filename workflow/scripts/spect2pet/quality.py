@@ -92,13 +92,12 @@ def hfen(image: np.ndarray, pet: np.ndarray, brain: np.ndarray) -> float:
     return float(difference / reference) if reference > 0 else np.nan
 
 
-def fsc_resolution_mm(
+def shell_correlation(
     image: np.ndarray, pet: np.ndarray, brain: np.ndarray, voxel_mm: float
-) -> float:
-    """Wavelength at which image and PET no longer agree, by Fourier shell correlation.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fourier shell correlation of an image with PET.
 
-    Harauz & van Heel, Optik 73:146 (1986); threshold as `FSC_THRESHOLD`.  PET has a resolution and
-    noise of its own, so that the result is the detail that both share, not that of the image.
+    Harauz & van Heel, Optik 73:146 (1986).
 
     Args:
         image: the image.
@@ -107,7 +106,8 @@ def fsc_resolution_mm(
         voxel_mm: edge of a voxel, mm.
 
     Returns:
-        Millimetres; twice the voxel where the images agree to the end, NaN where one is flat.
+        Spatial frequencies of n shells of equal width, 1/mm, up to that of a wavelength of two
+        voxels, and the correlations there; NaN where one of the images has nothing.
     """
     box = _box(brain, round(2 * FSC_EDGE_MM / voxel_mm))
     soft = ndimage.gaussian_filter(
@@ -131,14 +131,48 @@ def fsc_resolution_mm(
     last = int(1 / (2 * voxel_mm * step))  # shells beyond are only the corners of the box
     with np.errstate(invalid="ignore", divide="ignore"):
         correlation = (cross / np.sqrt(a * b))[1 : last + 1]
+    return step * np.arange(1, last + 1), correlation
+
+
+def fsc_resolution_mm(
+    image: np.ndarray, pet: np.ndarray, brain: np.ndarray, voxel_mm: float
+) -> float:
+    """Wavelength at which image and PET no longer agree, by their `shell_correlation`.
+
+    The threshold is `FSC_THRESHOLD`.  PET has a resolution and noise of its own, so that the result
+    is the detail that both share, not that of the image.
+
+    Args:
+        image: the image.
+        pet: the reference.
+        brain: booleans; both images are cut out by it, with a soft edge.
+        voxel_mm: edge of a voxel, mm.
+
+    Returns:
+        Millimetres; twice the voxel where the images agree to the end, NaN where one is flat.
+    """
+    return resolution_of(*shell_correlation(image, pet, brain, voxel_mm), voxel_mm)
+
+
+def resolution_of(frequencies: np.ndarray, correlation: np.ndarray, voxel_mm: float) -> float:
+    """Wavelength at which a `shell_correlation` first falls below `FSC_THRESHOLD`.
+
+    Args:
+        frequencies: of the shells, 1/mm.
+        correlation: there.
+        voxel_mm: edge of a voxel, mm.
+
+    Returns:
+        Millimetres, as of `fsc_resolution_mm`.
+    """
     if np.isnan(correlation).all():
         return np.nan
     below = np.flatnonzero(~(correlation >= FSC_THRESHOLD))
     if not len(below):
         return 2 * voxel_mm
-    k = int(below[0])
+    step, k = frequencies[0], int(below[0])
     if k == 0:
-        return 1 / step
+        return float(1 / step)
     high, low = correlation[k - 1], correlation[k]
     return float(1 / (step * (k + (high - FSC_THRESHOLD) / (high - low))))
 

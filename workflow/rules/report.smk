@@ -1,0 +1,59 @@
+"""Report: the page that people look at, and the folder that belongs to it."""
+
+# The tables that it tells of, and those words that explain them.
+REPORTED = [path for path in RESULTS if not path.endswith(".safetensors")]
+CAPTIONS = sorted(map(str, Path("workflow", "report").glob("*.rst")))
+
+
+rule build_report:
+    """Headline in plain words, every figure and the tables, all subjects with a viewer of their
+    images, warnings, provenance, methods text, and the checklists CLAIM (Tejani et al., Radiol
+    Artif Intell 2024) and RELAINCE (Jha et al., J Nucl Med 2022). Opens from disk."""
+    input:
+        tables=REPORTED,
+        sidecars=[path[:-4] + ".json" for path in REPORTED if path.endswith(".tsv")],
+        figures=[path for path in FIGURES if path.endswith(".png")],
+        trainings=of_models(model_file("training.json"), models=[] if GIVEN else MODELS),
+        split=SPLIT_TABLE,
+        spect=of_everyone(registered("space-study_spect.nii.gz")),
+        spect_sidecars=of_everyone(registered("space-study_spect.json")),
+        pet=of_subjects(registered("space-study_pet.nii.gz")),
+        pet_sidecars=of_subjects(registered("space-study_pet.json")),
+        mask=of_subjects(registered("space-study_desc-brain_mask.nii.gz")),
+        checks=of_subjects(registered("desc-check_registration.json")),
+        overlays=of_subjects(registered("desc-check_overlay.png")),
+        prepared=[*of_everyone(prepared("spect.json")), *of_subjects(prepared("pet.json"))],
+        p2p=of_models(*of_everyone(synthetic("space-study_desc-p2p_spect.nii.gz"))),
+        uncertainty=of_models(
+            *of_everyone(synthetic("space-study_desc-uncertainty_spect.nii.gz")),
+            models=ENSEMBLES,
+        ),
+        captions=CAPTIONS,
+        page="workflow/resources/report/report.html",
+        style="workflow/resources/report/report.css",
+        viewer="workflow/resources/reading/viewer.js",
+        script="workflow/resources/report/report.js",
+    output:
+        page="results/report.html",
+        subjects=of_everyone("results/report/sub-{subject}.js"),
+        overlays=of_subjects("results/report/sub-{subject}.webp"),
+        models=expand(of_everyone("results/report/{model}/sub-{subject}.js"), model=MODELS),
+    log:
+        log_of("build_report"),
+    conda:
+        "../../envs/statistics.yaml"
+    threads: config["threads"]["evaluate"]
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_of("build_report"),
+        models=MODELS,
+        first=next(iter(TRAINED or MODELS)),
+        subjects=list(SUBJECTS.index),
+        config=config,
+        subgroups=subgroups(),
+        card=CARD,
+        threads=config["threads"]["evaluate"],
+    script:
+        "../scripts/build_report.py"

@@ -1,0 +1,31 @@
+"""Make the report of the study: the page and the folder beside it."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from pathlib import Path
+
+    from spect2pet import provenance, report, report_study
+
+    source, params = snakemake.input, snakemake.params
+    study = report_study.read_study(
+        {name: list(source[name]) for name in report_study.SOURCES},
+        models=params.models,
+        first=params.first,
+        subjects=params.subjects,
+        config=params.config,
+        subgroups=params.subgroups,
+        card=params.card,
+    )
+    report.build(
+        snakemake.output.page,
+        Path(snakemake.output.page).with_suffix(""),
+        study,
+        captions={Path(path).stem: Path(path).read_text("utf-8") for path in source.captions},
+        sources={name: Path(source[name]) for name in ("page", "style", "viewer", "script")},
+        made_by=provenance.stamp(
+            {"first": params.first},
+            code=params.code,
+            packages=["matplotlib", "nibabel", "numpy", "pandas"],
+        ),
+    )

@@ -1,0 +1,13 @@
+"""Draw how many subjects took part, and what became of them."""
+
+from spect2pet import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet import cohort_flow, style, tables
+
+    figure = cohort_flow.draw_cohort_flow(
+        cohort_flow.Cohort(**snakemake.params.cohort),
+        tables.read_table(snakemake.input.split),
+        tables.read_table(snakemake.input.similarity[0]),
+    )
+    style.save(figure, snakemake.output.png, snakemake.output.svg)
