@@ -25,7 +25,8 @@ import yaml
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from spect2pet import splitting, tables  # noqa: E402
+from spect2pet.core import tables  # noqa: E402
+from spect2pet.subjects import splitting  # noqa: E402
 
 MODEL = "p2p"
 CORES = 2

@@ -26,7 +26,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.transform import Rotation
 
-from spect2pet import grids, images, itk, registration
+from spect2pet.core import grids, images, itk
+from spect2pet.register import registration
 
 CUT_MM = 35.0
 

@@ -20,14 +20,14 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
-from spect2pet import runtime  # noqa: E402
+from spect2pet.core import runtime  # noqa: E402
 
 runtime.limit_threads(1)  # before the libraries that read the limit when imported
 
 import torch  # noqa: E402
 
 from cohort_settings import default_settings  # noqa: E402
-from spect2pet import phantom, scanner, simulation  # noqa: E402
+from spect2pet.cohort import phantom, scanner, simulation  # noqa: E402
 
 SUBJECT = "001"
 STEPS = {

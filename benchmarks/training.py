@@ -29,10 +29,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from spect2pet import devices, networks, presets, slices, training, validation
-from spect2pet.methods import Frame
-from spect2pet.slices import Packed
-from spect2pet.sources import Source
+from spect2pet.train import devices, networks, presets, slices, training, validation
+from spect2pet.train.methods import Frame
+from spect2pet.train.slices import Packed
+from spect2pet.train.sources import Source
 
 ROOT = Path(__file__).parent.parent
 #: Slice steps of the published training: 43 subjects × about 70 slices × 200 epochs.

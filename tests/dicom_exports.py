@@ -7,8 +7,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from dicom_files import write_nm
-from spect2pet import dicom_export, itk
-from spect2pet.images import write_image
+from spect2pet.core import itk
+from spect2pet.core.images import write_image
+from spect2pet.export import dicom_export
 
 LABEL = "042"
 MODEL = "p2p"

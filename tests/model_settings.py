@@ -6,7 +6,7 @@ from typing import Any
 from snakemake.utils import validate
 
 from cohort_settings import SCHEMA
-from spect2pet import presets
+from spect2pet.train import presets
 
 
 def model_settings(**entry: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spect2pet.images import brain_level
-from spect2pet.slices import Packed
+from spect2pet.core.images import brain_level
+from spect2pet.train.slices import Packed
 
 #: Slices of a volume, and their size (H, W).
 DEPTH = 4

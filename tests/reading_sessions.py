@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spect2pet import readers, reading_page, tables
+from spect2pet.core import tables
+from spect2pet.readers import readers, reading_page
 
 RESOURCES = Path(__file__).parents[1] / "workflow" / "resources" / "reading"
 SCALE = ["bad", "poor", "fair", "good", "</script><b>best</b>"]

@@ -9,12 +9,15 @@ import pandas as pd
 from snakemake.utils import validate
 
 from cohort_settings import SCHEMA
-from spect2pet import comparison, presets, provenance, report, report_images, report_study
-from spect2pet import study as tables_of_study
-from spect2pet.evaluation import LOWER_IS_BETTER, MEASURES
-from spect2pet.images import write_image
-from spect2pet.provenance import write_json
-from spect2pet.tables import write_table
+from spect2pet.core import provenance
+from spect2pet.core.images import write_image
+from spect2pet.core.provenance import write_json
+from spect2pet.core.tables import write_table
+from spect2pet.evaluate import comparison
+from spect2pet.evaluate import study as tables_of_study
+from spect2pet.evaluate.evaluation import LOWER_IS_BETTER, MEASURES
+from spect2pet.report import report, report_images, report_study
+from spect2pet.train import presets
 
 ROOT = Path(__file__).parents[1]
 RESOURCES = ROOT / "workflow" / "resources"

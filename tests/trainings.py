@@ -11,8 +11,9 @@ import torch
 
 from model_settings import TINY, model_settings
 from packed_slices import packed
-from spect2pet import provenance, training
-from spect2pet.slices import Packed
+from spect2pet.core import provenance
+from spect2pet.train import training
+from spect2pet.train.slices import Packed
 
 SEED = 5
 #: Changes of a slice, small enough to leave it what it is.
@@ -66,11 +67,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
 CHILD = """
 import os, signal, sys
 sys.path[:0] = {paths!r}
-from spect2pet import runtime
+from spect2pet.core import runtime
 with runtime.job({log!r}, 1):
     from pathlib import Path
     import packed_slices, trainings
-    from spect2pet import checkpoints, training
+    from spect2pet.train import checkpoints, training
     def freeze():
         os.kill(os.getpid(), signal.SIGSTOP)
 {before}

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from reading_sessions import SCALE, SHAPE, make_session
-from spect2pet import readers, readings
+from spect2pet.readers import readers, readings
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

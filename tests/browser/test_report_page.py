@@ -190,7 +190,7 @@ def test_subjects_are_gone_through_in_the_order_of_the_table(reader):
     reader.page.click("#previous")
     reader.shown("003", "unet")
     reader.page.keyboard.press("Escape")
-    assert reader.page.locator("#viewer").is_hidden()
+    reader.page.wait_for_selector("#viewer", state="hidden")
     assert reader.page.locator("#subject-table").is_visible()
     reader.page.go_back()
     reader.shown("003", "unet")

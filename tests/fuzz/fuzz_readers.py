@@ -28,8 +28,8 @@ with atheris.instrument_imports(include=["nibabel", "pydicom", "spect2pet"]):
 
     import dicom_files
     from broken_nifti import nifti_bytes
-    from spect2pet import preparation
-    from spect2pet.errors import InputError
+    from spect2pet.core.errors import InputError
+    from spect2pet.prepare import preparation
 
 SETTINGS = {"voxel_mm": [0.1, 20], "field_of_view_mm": [1, 5000], "negative_share": 0.05}
 DATA = np.arange(1, 513, dtype=np.float32).reshape(8, 8, 8)

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from cohort_settings import default_settings
-from spect2pet import anatomy
+from spect2pet.cohort import anatomy
 
 SETTINGS = default_settings()
 

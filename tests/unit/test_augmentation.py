@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spect2pet.augmentation import augment
+from spect2pet.train.augmentation import augment
 
 NONE = {"rotation": 0, "shift": 0, "scale": 0, "intensity": 0, "left_right_flip": False}
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_validation import EXPECTED_WARNINGS, issues, needs_validator
-from spect2pet import bids_export
-from spect2pet.errors import InputError
+from spect2pet.core.errors import InputError
+from spect2pet.export import bids_export
 
 ATLAS = Path(__file__).parents[2] / "workflow" / "resources" / "aal_groups.tsv"
 SECRET = "Yamada Taro"

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 import broken_inputs
-from spect2pet import images, preparation, provenance, subjects, tables
-from spect2pet.errors import InputError
+from spect2pet.core import images, provenance, tables
+from spect2pet.core.errors import InputError
+from spect2pet.prepare import preparation
+from spect2pet.subjects import subjects
 
 SETTINGS = {
     "unit": "mL/100g/min",

@@ -8,10 +8,12 @@ import pytest
 from scipy import ndimage
 
 from model_settings import model_settings
-from spect2pet import appearance, cards, headers, images, publishing, weights
-from spect2pet.errors import InputError
-from spect2pet.methods import METHODS
-from spect2pet.slices import Frame
+from spect2pet.core import images
+from spect2pet.core.errors import InputError
+from spect2pet.infer import appearance, cards, publishing
+from spect2pet.train import headers, weights
+from spect2pet.train.methods import METHODS
+from spect2pet.train.slices import Frame
 
 SEEN = {
     "largest_voxel_mm": [4.0, 4.4],

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from packed_slices import packed
-from spect2pet import checkpoints, provenance, records, training, weights
-from spect2pet.errors import InputError, Stopped
-from spect2pet.tables import read_table
-from spect2pet.validation import Measures
-from spect2pet.weights import read_tensors
+from spect2pet.core import provenance
+from spect2pet.core.errors import InputError, Stopped
+from spect2pet.core.tables import read_table
+from spect2pet.train import checkpoints, records, training, weights
+from spect2pet.train.validation import Measures
+from spect2pet.train.weights import read_tensors
 from trainings import (
     FREEZE_AFTER_EPOCH,
     FREEZE_IN_STEP,

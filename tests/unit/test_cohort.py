@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cohort_settings import default_settings
-from spect2pet import cohort, physics
+from spect2pet.cohort import cohort, physics
 
 SETTINGS = default_settings()
 
@@ -111,8 +111,8 @@ def test_changing_a_scan_setting_changes_nobody():
 
 
 def test_reading_the_cohort_is_fast_and_needs_no_heavy_library():
-    scripts = Path(cohort.__file__).parents[1]
-    code = "import sys, spect2pet.cohort; print([n for n in HEAVY if n in sys.modules])"
+    scripts = Path(cohort.__file__).parents[2]
+    code = "import sys, spect2pet.cohort.cohort; print([n for n in HEAVY if n in sys.modules])"
     heavy = ("torch", "nibabel", "scipy", "pytomography")
     before = os.times()
     run = subprocess.run(

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from spect2pet import cohort_flow, style
-from spect2pet.provenance import RESEARCH_ONLY
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.figures import cohort_flow, style
 
 
 def split_of(**sizes):

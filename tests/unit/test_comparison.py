@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from spect2pet import comparison, evaluation, evaluation_columns, method_figure, style
-from spect2pet.provenance import RESEARCH_ONLY
-from spect2pet.statistics import holm, mean_interval
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.evaluate import comparison, evaluation, evaluation_columns
+from spect2pet.evaluate.statistics import holm, mean_interval
+from spect2pet.figures import method_figure, style
 
 SETS = {"a": "test", "b": "test", "c": "test", "d": "test", "e": "test", "f": "test", "t": "train"}
 SPECT = np.array([0.70, 0.74, 0.80, 0.78, 0.82, 0.76, 0.75])

@@ -7,8 +7,8 @@ import pytest
 from scipy import odr, stats
 from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams
 
-from spect2pet import clustered, concordance
-from spect2pet.passing_bablok import MAX_POINTS, passing_bablok
+from spect2pet.evaluate import clustered, concordance
+from spect2pet.evaluate.passing_bablok import MAX_POINTS, passing_bablok
 
 # Bland & Altman, Lancet 327:307 (1986): peak flow by large and mini meter, L/min.
 LARGE = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]

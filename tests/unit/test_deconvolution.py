@@ -6,10 +6,10 @@ import torch
 from scipy.ndimage import convolve1d, gaussian_filter
 
 from model_settings import model_settings
-from spect2pet.deconvolution import Identity, RichardsonLucy
-from spect2pet.methods import METHODS
-from spect2pet.networks import generate
-from spect2pet.slices import Frame
+from spect2pet.train.deconvolution import Identity, RichardsonLucy
+from spect2pet.train.methods import METHODS
+from spect2pet.train.networks import generate
+from spect2pet.train.slices import Frame
 
 torch.set_num_threads(1)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spect2pet import deviation
+from spect2pet.lesions import deviation
 
 PLACES = 40_000
 

@@ -6,10 +6,10 @@ import torch
 
 from model_settings import model_settings
 from packed_slices import packed
-from spect2pet import devices, training
-from spect2pet.errors import InputError
-from spect2pet.slices import Frame
-from spect2pet.tables import read_table
+from spect2pet.core.errors import InputError
+from spect2pet.core.tables import read_table
+from spect2pet.train import devices, training
+from spect2pet.train.slices import Frame
 from trainings import tiny, train
 
 torch.set_num_threads(1)

@@ -25,8 +25,8 @@ from pydicom.uid import (
 from scipy.spatial.transform import Rotation
 
 import dicom_files
-from spect2pet import dicom, preparation
-from spect2pet.errors import InputError
+from spect2pet.core.errors import InputError
+from spect2pet.prepare import dicom, preparation
 
 SHAPE, SIZES = (10, 12, 8), (3.0, 4.0, 5.0)
 ORIGIN = (11.5, -7.25, 23.0)

@@ -24,9 +24,9 @@ from dicom_exports import (
     make_subject,
 )
 from dicom_files import write_nm_series
-from spect2pet import dicom
-from spect2pet.errors import InputError
-from spect2pet.images import write_image
+from spect2pet.core.errors import InputError
+from spect2pet.core.images import write_image
+from spect2pet.prepare import dicom
 
 FLIP = np.diag([-1, -1, 1])
 #: Largest value of a 16-bit export is stored as 32767, so rounding is at most half a step.

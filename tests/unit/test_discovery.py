@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from dicom_files import write_nm, write_pt
-from spect2pet import discovery, subjects
-from spect2pet.errors import InputError
+from spect2pet.core.errors import InputError
+from spect2pet.subjects import discovery, subjects
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 DATA = np.random.default_rng(1).uniform(1, 60, (8, 9, 12))

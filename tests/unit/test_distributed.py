@@ -13,9 +13,10 @@ import torch
 
 from model_settings import TINY, model_settings
 from packed_slices import mapped, packed
-from spect2pet import distributed, networks, provenance, tables, weights
-from spect2pet.errors import InputError
-from spect2pet.groups import Group
+from spect2pet.core import provenance, tables
+from spect2pet.core.errors import InputError
+from spect2pet.train import distributed, networks, weights
+from spect2pet.train.groups import Group
 from trainings import outputs_in
 
 torch.set_num_threads(1)
@@ -116,7 +117,7 @@ CHILD = """
 import sys
 sys.path[:0] = [{library!r}, {tests!r}, {unit!r}]
 from pathlib import Path
-from spect2pet import errors
+from spect2pet.core import errors
 import test_distributed
 try:
     test_distributed.train(Path({folder!r}), processes=2, epochs={epochs})

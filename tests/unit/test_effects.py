@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spect2pet.effects import bootstrap_mean, effect_of
+from spect2pet.evaluate.effects import bootstrap_mean, effect_of
 
 # Student, Biometrika 6:1 (1908); R's data set `sleep`, paired t = 4.0621 of ten.
 FIRST = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from spect2pet import error_maps, mni_space, style
-from spect2pet.evaluation import IMAGES
-from spect2pet.provenance import RESEARCH_ONLY
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.evaluate.evaluation import IMAGES
+from spect2pet.figures import error_maps, style
+from spect2pet.register import mni_space
 
 SHAPE = mni_space.GRID.shape
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spect2pet import images
+from spect2pet.core import images
 
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
 AFFINE[:3, 3] = [-60, -70, -50]

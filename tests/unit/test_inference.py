@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from model_settings import model_settings
-from spect2pet import inference, provenance, weights
-from spect2pet.errors import InputError
-from spect2pet.images import read_image, sidecar_path, write_image
-from spect2pet.methods import METHODS
-from spect2pet.slices import Frame
+from spect2pet.core import provenance
+from spect2pet.core.errors import InputError
+from spect2pet.core.images import read_image, sidecar_path, write_image
+from spect2pet.infer import inference
+from spect2pet.train import weights
+from spect2pet.train.methods import METHODS
+from spect2pet.train.slices import Frame
 
 torch.set_num_threads(1)
 

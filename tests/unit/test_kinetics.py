@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from spect2pet import kinetics, physics
+from spect2pet.cohort import kinetics, physics
 
 FLOWS = np.array([5.0, 20, 40, 60, 80])
 

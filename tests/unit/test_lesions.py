@@ -10,21 +10,13 @@ import pytest
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from spect2pet import (
-    detection,
-    evaluation,
-    images,
-    itk,
-    lesion_columns,
-    lesion_figure,
-    lesion_maps,
-    lesions,
-    mni,
-    mni_space,
-    style,
-)
-from spect2pet.errors import InputError
-from spect2pet.provenance import RESEARCH_ONLY
+from spect2pet.core import images, itk
+from spect2pet.core.errors import InputError
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.evaluate import evaluation
+from spect2pet.figures import lesion_figure, style
+from spect2pet.lesions import detection, lesion_columns, lesion_maps, lesions
+from spect2pet.register import mni, mni_space
 
 SHAPE = mni_space.GRID.shape
 ABSOLUTE = {name: False for name in evaluation.IMAGES}

@@ -9,9 +9,9 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from model_settings import model_settings
-from spect2pet import losses
-from spect2pet.networks import PatchDiscriminator, to_network
-from spect2pet.validation import DATA_RANGE
+from spect2pet.train import losses
+from spect2pet.train.networks import PatchDiscriminator, to_network
+from spect2pet.train.validation import DATA_RANGE
 
 torch.set_num_threads(1)
 

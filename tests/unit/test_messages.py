@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from spect2pet import provenance
+from spect2pet.core import provenance
 
 #: Modules whose sentences a user meets before anything is computed, and when images go out.
 SPEAKING = (
@@ -64,7 +64,8 @@ def fault_of(sentence):
 def test_every_sentence_stands_in_the_documentation():
     pages = (path.read_text(encoding="utf-8") for path in sorted(DOCUMENTED.glob("*.md")))
     text = " ".join(" ".join(pages).split())
-    modules = [path for name in SPEAKING for path in sorted(provenance.LIBRARY.glob(f"{name}.py"))]
+    library = provenance.LIBRARY
+    modules = [path for name in SPEAKING for path in sorted(library.glob(f"*/{name}.py"))]
     faults = {fault_of(s) for module in modules for s in sentences_of(module)}
     assert len(faults) > 60
     missing = sorted(fault for fault in faults if len(fault) > 3 and fault not in text)

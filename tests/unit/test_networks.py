@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from model_settings import model_settings
-from spect2pet.errors import InputError
-from spect2pet.images import brain_level
-from spect2pet.methods import METHODS
-from spect2pet.networks import (
+from spect2pet.core.errors import InputError
+from spect2pet.core.images import brain_level
+from spect2pet.train.methods import METHODS
+from spect2pet.train.networks import (
     INFERENCE_BATCH,
     LEVEL,
     Generator,
@@ -21,8 +21,8 @@ from spect2pet.networks import (
     to_network,
     with_neighbours,
 )
-from spect2pet.presets import UNTRAINED
-from spect2pet.slices import Frame
+from spect2pet.train.presets import UNTRAINED
+from spect2pet.train.slices import Frame
 
 torch.set_num_threads(1)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spect2pet import observers
+from spect2pet.lesions import observers
 
 SHAPE = (121, 91, 91)
 CENTRE = np.array([[60, 45, 45]])

@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 
 from cohort_settings import default_settings
-from spect2pet import cohort, phantom, physics
-from spect2pet.anatomy import load_template
+from spect2pet.cohort import cohort, phantom, physics
+from spect2pet.cohort.anatomy import load_template
 
 SETTINGS = default_settings()
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from spect2pet import pictures
-from spect2pet.provenance import RESEARCH_ONLY
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.figures import pictures
 
 
 def left_spot():

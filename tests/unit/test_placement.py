@@ -4,9 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spect2pet import grids, mni, placement
-from spect2pet.errors import InputError
-from spect2pet.images import brain_level, read_image, write_image
+from spect2pet.core import grids
+from spect2pet.core.errors import InputError
+from spect2pet.core.images import brain_level, read_image, write_image
+from spect2pet.register import mni, placement
 
 GRID = {"voxel_mm": 4.0, "matrix": [48, 56, 44]}
 

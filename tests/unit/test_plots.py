@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spect2pet import evaluation, examples, plots, study, style
-from spect2pet.provenance import RESEARCH_ONLY
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.evaluate import evaluation, study
+from spect2pet.figures import examples, plots, style
 
 SPLIT = {"a": "train", "b": "train", "c": "validation", "d": "test", "e": "test", "f": "test"}
 GAINS = {"a": 0.03, "b": 0.04, "c": 0.05, "d": 0.09, "e": 0.02, "f": 0.06}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from nibabel.affines import apply_affine
 
-from spect2pet import preparation
-from spect2pet.errors import InputError
+from spect2pet.core.errors import InputError
+from spect2pet.prepare import preparation
 
 SETTINGS = {
     "unit": "mL/100g/min",

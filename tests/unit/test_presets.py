@@ -3,8 +3,8 @@
 import pytest
 
 from model_settings import model_settings
-from spect2pet import presets
-from spect2pet.methods import METHODS
+from spect2pet.train import presets
+from spect2pet.train.methods import METHODS
 
 
 def test_a_model_named_like_a_method_has_that_method():

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from packed_slices import packed
-from spect2pet import losses, progress
-from spect2pet.errors import InputError
-from spect2pet.progress import Progress
+from spect2pet.core.errors import InputError
+from spect2pet.train import losses, progress
+from spect2pet.train.progress import Progress
 
 BATCHES = [torch.tensor([1, 2]), torch.tensor([3, 4]), torch.tensor([5, 6]), torch.tensor([1])]
 #: Of the discriminator, of the generator by it, L1, all.

@@ -7,8 +7,8 @@ from pytomography.metadata.SPECT import SPECTObjectMeta, SPECTProjMeta, SPECTPSF
 from pytomography.projectors.SPECT import SPECTSystemMatrix
 from pytomography.transforms.SPECT import SPECTAttenuationTransform, SPECTPSFTransform
 
-from spect2pet import physics
-from spect2pet.projector import PetMatrix, SpectMatrix
+from spect2pet.cohort import physics
+from spect2pet.cohort.projector import PetMatrix, SpectMatrix
 
 WIDTH, HEIGHT, VIEWS, VOXEL_CM, RADIUS_CM = 40, 12, 8, 0.5, 13.5
 

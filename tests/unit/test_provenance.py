@@ -5,33 +5,33 @@ import json
 import numpy as np
 import pytest
 
-from spect2pet import provenance
+from spect2pet.core import provenance
 
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
     """A small library: script → a → b, and c that the script does not reach."""
-    folder = tmp_path / "spect2pet"
-    folder.mkdir()
-    (folder / "a.py").write_text("def f():\n    from spect2pet.b import x\n    return x\n")
-    (folder / "b.py").write_text("from spect2pet import a\nx = 1\n")
+    folder = tmp_path / "spect2pet" / "stage"
+    folder.mkdir(parents=True)
+    (folder / "a.py").write_text("def f():\n    from spect2pet.stage.b import x\n    return x\n")
+    (folder / "b.py").write_text("from spect2pet.stage import a\nx = 1\n")
     (folder / "c.py").write_text("y = 1\n")
-    (tmp_path / "script.py").write_text("with job():\n    from spect2pet import a\n")
-    monkeypatch.setattr(provenance, "LIBRARY", folder)
+    (tmp_path / "script.py").write_text("with job():\n    from spect2pet.stage import a\n")
+    monkeypatch.setattr(provenance, "LIBRARY", folder.parent)
     return folder
 
 
 def test_reached_modules_follow_imports_through_cycles_and_functions(library):
-    reached = provenance.reached_modules(library.parent / "script.py")
+    reached = provenance.reached_modules(library.parent.parent / "script.py")
     assert [path.name for path in reached] == ["a.py", "b.py"]
 
 
 def test_the_fingerprint_changes_with_reached_code_and_only_with_it(library):
-    script = library.parent / "script.py"
+    script = library.parent.parent / "script.py"
     before = provenance.code_fingerprint(script)
     (library / "c.py").write_text("y = 2\n")
     assert provenance.code_fingerprint(script) == before
-    (library / "b.py").write_text("from spect2pet import a\nx = 2\n")
+    (library / "b.py").write_text("from spect2pet.stage import a\nx = 2\n")
     assert provenance.code_fingerprint(script) != before
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from spect2pet import quality
+from spect2pet.evaluate import quality
 
 SHAPE = (64, 72, 20)
 CONSTANTS = ((0.01 * 80) ** 2, (0.03 * 80) ** 2)

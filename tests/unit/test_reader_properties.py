@@ -11,8 +11,8 @@ from nibabel.affines import apply_affine
 
 import dicom_files
 from broken_nifti import nifti_bytes
-from spect2pet import preparation
-from spect2pet.errors import InputError
+from spect2pet.core.errors import InputError
+from spect2pet.prepare import preparation
 
 SETTINGS = {"voxel_mm": [0.1, 20], "field_of_view_mm": [1, 5000], "negative_share": 0.05}
 TYPES = ["<i2", ">i2", "<u2", ">i4", "<f4", ">f4", "<f8", "|u1"]

@@ -15,17 +15,11 @@ import pytest
 from scipy import stats
 
 from reading_sessions import AFFINE, SCALE, SHAPE, SUBJECTS, case_of, make_session, sources
-from spect2pet import (
-    images,
-    reader_figure,
-    reader_statistics,
-    readers,
-    reading_page,
-    readings,
-    style,
-)
-from spect2pet.errors import InputError
-from spect2pet.provenance import RESEARCH_ONLY, write_json
+from spect2pet.core import images
+from spect2pet.core.errors import InputError
+from spect2pet.core.provenance import RESEARCH_ONLY, write_json
+from spect2pet.figures import reader_figure, style
+from spect2pet.readers import reader_statistics, readers, reading_page, readings
 
 NAN = np.nan
 

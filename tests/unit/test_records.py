@@ -10,9 +10,9 @@ import yaml
 
 from cohort_settings import SCHEMA
 from packed_slices import packed
-from spect2pet import checkpoints, records
-from spect2pet.errors import InputError
-from spect2pet.tables import read_table
+from spect2pet.core.errors import InputError
+from spect2pet.core.tables import read_table
+from spect2pet.train import checkpoints, records
 from trainings import train
 
 torch.set_num_threads(1)

@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spect2pet import agreement_columns as columns
-from spect2pet import agreement_figure, regional_agreement, style, tables, truth
-from spect2pet.errors import InputError
-from spect2pet.evaluation import BRAIN
-from spect2pet.provenance import RESEARCH_ONLY
+from spect2pet.cohort import truth
+from spect2pet.core import tables
+from spect2pet.core.errors import InputError
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.evaluate import agreement_columns as columns
+from spect2pet.evaluate import regional_agreement
+from spect2pet.evaluate.evaluation import BRAIN
+from spect2pet.figures import agreement_figure, style
 
 SETS = {"a": "train", "b": "validation", "c": "test", "d": "test", "e": "test", "f": "test"}
 NAMES = [f"region{number}" for number in range(12)]

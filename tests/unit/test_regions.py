@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spect2pet import grids, images, itk, mapping, mni, regions
+from spect2pet.core import grids, images, itk
+from spect2pet.register import mapping, mni, regions
 
 GROUPS = Path(__file__).parents[2] / "workflow" / "resources" / "aal_groups.tsv"
 

@@ -13,19 +13,11 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from spect2pet import (
-    agreement,
-    ceiling,
-    grids,
-    images,
-    itk,
-    mapping,
-    mni,
-    preparation,
-    registration,
-    registration_check,
-)
-from spect2pet.errors import InputError
+from spect2pet.core import grids, images, itk
+from spect2pet.core.errors import InputError
+from spect2pet.infer import ceiling
+from spect2pet.prepare import preparation
+from spect2pet.register import agreement, mapping, mni, registration, registration_check
 
 # ITK reads this once, when it is first used; with more threads the last bits are not the same.
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"

@@ -25,7 +25,9 @@ from report_studies import (  # fmt: skip
     lesion_summary,
     uncertainty_summary,
 )
-from spect2pet import (
+from spect2pet.core.errors import InputError
+from spect2pet.core.images import write_image
+from spect2pet.report import (
     report_checklists,
     report_html,
     report_images,
@@ -34,8 +36,6 @@ from spect2pet import (
     report_references,
     report_words,
 )
-from spect2pet.errors import InputError
-from spect2pet.images import write_image
 
 
 def unpacked(text, size):

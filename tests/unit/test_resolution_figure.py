@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
-from spect2pet import resolution_figure, style
-from spect2pet.provenance import RESEARCH_ONLY
-from spect2pet.resolution_figure import CEILING, Detail, detail_of, draw_resolution, frequencies
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.figures import resolution_figure, style
+from spect2pet.figures.resolution_figure import (
+    CEILING,
+    Detail,
+    detail_of,
+    draw_resolution,
+    frequencies,
+)
 
 VOXEL = 2.0
 

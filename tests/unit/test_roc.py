@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spect2pet import roc
+from spect2pet.lesions import roc
 
 # Albumin, total protein, K-G score and outcome of 43 patients with ovarian cancer (DeLong et al.,
 # Biometrics 44:837, 1988), as printed in the SAS/STAT user's guide, example "Comparing Receiver

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spect2pet import provenance, runtime
+from spect2pet.core import provenance, runtime
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -15,7 +15,7 @@ def run(body, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from spect2pet import runtime\n"
+        "from spect2pet.core import runtime\n"
         f"with runtime.job({str(tmp_path / 'logs' / 'job.log')!r}, 3):\n"
         + "".join(f"    {line}\n" for line in body.splitlines())
     )
@@ -41,7 +41,7 @@ def test_torch_gets_its_threads_even_beyond_the_cores(tmp_path):
 
 
 def test_a_limit_that_comes_too_late_is_a_mistake(tmp_path):
-    body = "import numpy; from spect2pet import runtime; runtime.limit_threads(1)"
+    body = "import numpy; from spect2pet.core import runtime; runtime.limit_threads(1)"
     done = subprocess.run(
         [sys.executable, "-c", body],
         capture_output=True,
@@ -71,7 +71,8 @@ def test_a_failure_leaves_its_traceback_in_the_log_and_one_line_on_the_terminal(
 
 def test_wrong_input_is_said_in_its_sentence_alone(tmp_path):
     done, log = run(
-        "from spect2pet.errors import InputError\nraise InputError('subject 7: broken; mend it')",
+        "from spect2pet.core.errors import InputError\n"
+        "raise InputError('subject 7: broken; mend it')",
         tmp_path,
     )
     assert done.returncode == 1
@@ -90,7 +91,7 @@ def test_every_script_sets_the_threads_before_it_imports_anything_heavy(script):
     before, start, body = source.partition("with runtime.job(")
     assert start, "the script does not run as a job"
     imports = [line for line in before.splitlines() if "import" in line]
-    assert imports == ["from spect2pet import runtime"]
+    assert imports == ["from spect2pet.core import runtime"]
     assert body.startswith("snakemake.log[0], snakemake.params.threads")
     if TORCH_MODULES & {module.stem for module in provenance.reached_modules(script)}:
         assert "runtime.limit_torch(snakemake.params.threads)" in body

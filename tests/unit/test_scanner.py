@@ -6,11 +6,11 @@ import torch
 from scipy import ndimage
 
 from cohort_settings import default_settings
-from spect2pet import cohort, physics, scanner
-from spect2pet.anatomy import BRAIN_CENTRE
-from spect2pet.errors import InputError
-from spect2pet.phantom import Head
-from spect2pet.projector import SpectMatrix
+from spect2pet.cohort import cohort, physics, scanner
+from spect2pet.cohort.anatomy import BRAIN_CENTRE
+from spect2pet.cohort.phantom import Head
+from spect2pet.cohort.projector import SpectMatrix
+from spect2pet.core.errors import InputError
 
 SETTINGS = default_settings()
 SPECT = {

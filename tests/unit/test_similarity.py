@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spect2pet import evaluation, images, similarity, tables
-from spect2pet import evaluation_columns as columns
-from spect2pet.errors import InputError
+from spect2pet.core import images, tables
+from spect2pet.core.errors import InputError
+from spect2pet.evaluate import evaluation, similarity
+from spect2pet.evaluate import evaluation_columns as columns
 
 SETTINGS = similarity.Settings(
     sigma=1.5, k1=0.01, k2=0.03, data_range=80.0, min_coverage=0.2, voxel_mm=2.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cohort_settings import default_settings
-from spect2pet import cohort, simulation
+from spect2pet.cohort import cohort, simulation
 
 IMAGES = ("spect", "pet", "cbf", "deficit", "ceiling")
 

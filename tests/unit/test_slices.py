@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from spect2pet import provenance, slices
-from spect2pet.errors import InputError
-from spect2pet.images import read_image, write_image
+from spect2pet.core import provenance
+from spect2pet.core.errors import InputError
+from spect2pet.core.images import read_image, write_image
+from spect2pet.train import slices
 
 SHAPE = (12, 8, 6)
 #: Slices of a volume, and where learning begins: slices 0 and 1 hold too little brain.

@@ -10,8 +10,8 @@ import torch
 
 from model_settings import model_settings
 from packed_slices import DEPTH, LEARNT, mapped, packed, rows_of
-from spect2pet.networks import LEVEL, with_neighbours
-from spect2pet.sources import AHEAD, Source
+from spect2pet.train.networks import LEVEL, with_neighbours
+from spect2pet.train.sources import AHEAD, Source
 
 torch.set_num_threads(1)
 

@@ -5,9 +5,9 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from spect2pet import splitting
-from spect2pet.errors import InputError
-from spect2pet.tables import read_table
+from spect2pet.core.errors import InputError
+from spect2pet.core.tables import read_table
+from spect2pet.subjects import splitting
 
 SETTINGS = {
     "train": 43,

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spect2pet import evaluation, published, study
-from spect2pet.statistics import linear_regression, paired_comparison
+from spect2pet.evaluate import evaluation, published, study
+from spect2pet.evaluate.statistics import linear_regression, paired_comparison
 
 # NIST Statistical Reference Datasets, linear regression, Norris (ozone monitors).
 NORRIS_Y = [

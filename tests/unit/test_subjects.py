@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cohort_settings import default_settings
-from spect2pet import subjects
-from spect2pet.errors import InputError
+from spect2pet.core.errors import InputError
+from spect2pet.subjects import subjects
 
 
 def write(path: Path, text: str) -> Path:

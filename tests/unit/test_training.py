@@ -10,13 +10,13 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from packed_slices import LEARNT, mapped, packed
-from spect2pet import devices, records, training, validation, weights
-from spect2pet.deconvolution import Identity
-from spect2pet.errors import InputError
-from spect2pet.networks import to_network
-from spect2pet.presets import UNTRAINED
-from spect2pet.sources import Source
-from spect2pet.tables import read_table
+from spect2pet.core.errors import InputError
+from spect2pet.core.tables import read_table
+from spect2pet.train import devices, records, training, validation, weights
+from spect2pet.train.deconvolution import Identity
+from spect2pet.train.networks import to_network
+from spect2pet.train.presets import UNTRAINED
+from spect2pet.train.sources import Source
 from trainings import files_of, tiny, train
 
 torch.set_num_threads(1)
@@ -445,7 +445,7 @@ def test_slices_too_small_for_the_network_are_named(tmp_path):
 
 
 def test_progress_can_be_followed(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("spect2pet.progress.PROGRESS_SECONDS", 0)
+    monkeypatch.setattr("spect2pet.train.progress.PROGRESS_SECONDS", 0)
     caplog.set_level("INFO")
     train(tmp_path)
     assert "epoch 2/3, step 2/3: D 0." in caplog.text

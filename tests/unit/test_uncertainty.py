@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from spect2pet import evaluation_columns, study, style, uncertainty, uncertainty_figure
-from spect2pet.errors import InputError
-from spect2pet.provenance import RESEARCH_ONLY
+from spect2pet.core.errors import InputError
+from spect2pet.core.provenance import RESEARCH_ONLY
+from spect2pet.evaluate import evaluation_columns, study, uncertainty
+from spect2pet.figures import style, uncertainty_figure
 
 SHAPE = (30, 32, 24)
 ABSOLUTE = {name: False for name in uncertainty.IMAGES}

@@ -8,10 +8,10 @@ import torch
 from skimage.metrics import structural_similarity
 
 from packed_slices import LEARNT, packed
-from spect2pet import validation
-from spect2pet.deconvolution import Identity
-from spect2pet.errors import InputError
-from spect2pet.networks import Generator
+from spect2pet.core.errors import InputError
+from spect2pet.train import validation
+from spect2pet.train.deconvolution import Identity
+from spect2pet.train.networks import Generator
 
 torch.set_num_threads(1)
 

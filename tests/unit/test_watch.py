@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spect2pet.watch import SIGNALS, Watch
+from spect2pet.train.watch import SIGNALS, Watch
 
 NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGUSR1: "SIGUSR1"}
 
@@ -60,7 +60,7 @@ def test_handlers_are_given_back_after_an_error_too():
 
 def test_it_is_time_when_the_minutes_are_over_and_again_after_as_many(monkeypatch):
     seconds = [1000.0]
-    monkeypatch.setattr("spect2pet.watch.time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    monkeypatch.setattr("spect2pet.train.watch.time", SimpleNamespace(monotonic=lambda: seconds[0]))
     with Watch(keep_minutes=10) as watch:
         seconds[0] += 599
         assert not watch.is_time

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from model_settings import model_settings
-from spect2pet import weights
-from spect2pet.errors import InputError
-from spect2pet.methods import METHODS
-from spect2pet.slices import Frame
+from spect2pet.core.errors import InputError
+from spect2pet.train import weights
+from spect2pet.train.methods import METHODS
+from spect2pet.train.slices import Frame
 
 torch.set_num_threads(1)
 
@@ -57,11 +57,12 @@ def test_every_method_comes_back_as_it_was(tmp_path, method, scaling):
 def test_every_process_writes_the_same_bytes(saved):
     path, _ = saved
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from spect2pet import weights; import torch;"
+        "import sys; sys.path.insert(0, sys.argv[1]); import torch;"
+        "from spect2pet.train import weights;"
         "tensors, record = weights.read_tensors(sys.argv[2]);"
         "weights.write_tensors(sys.argv[3], tensors, record)"
     )
-    library = Path(weights.__file__).parents[1]
+    library = Path(weights.__file__).parents[2]
     copy = path.with_name("copy.safetensors")
     subprocess.run([sys.executable, "-c", program, library, path, copy], check=True)
     assert copy.read_bytes() == path.read_bytes()

@@ -273,7 +273,7 @@ def test_a_second_run_does_nothing(small_study):
 
 
 def test_editing_plots_redraws_and_nothing_else(copied_study):
-    with copied_study.file("workflow/scripts/spect2pet/plots.py").open("a") as stream:
+    with copied_study.file("workflow/scripts/spect2pet/figures/plots.py").open("a") as stream:
         stream.write("\n# a comment\n")
     plan = copied_study.plan()
     plan.pop("all", None)
@@ -283,7 +283,7 @@ def test_editing_plots_redraws_and_nothing_else(copied_study):
 
 
 def test_editing_networks_trains_again_and_registers_nothing(copied_study):
-    with copied_study.file("workflow/scripts/spect2pet/networks.py").open("a") as stream:
+    with copied_study.file("workflow/scripts/spect2pet/train/networks.py").open("a") as stream:
         stream.write("\nSPARE = 1\n")
     plan = copied_study.plan()
     assert plan["train_gan"] == 3

@@ -80,7 +80,7 @@ def test_the_snakefile_holds_config_includes_and_targets_only():
 
 
 def test_the_library_never_sees_snakemake():
-    for module in (ROOT / "workflow" / "scripts" / "spect2pet").glob("*.py"):
+    for module in (ROOT / "workflow" / "scripts" / "spect2pet").rglob("*.py"):
         assert not re.search(r"^\s*(import|from) snakemake|snakemake\.", module.read_text(), re.M)
 
 
@@ -163,7 +163,7 @@ def test_the_lock_lies_within_the_ranges():
 
 def imports_of(environment: str) -> set[str]:
     """Packages that the scripts of an environment's rules import, directly or by the library."""
-    from spect2pet import provenance
+    from spect2pet.core import provenance
 
     found: set[str] = set()
     for name, text in RULES.items():
@@ -195,7 +195,7 @@ def test_environments_hold_what_their_rules_import_and_nothing_else(path):
 
 
 def test_versions_of_the_project_agree():
-    from spect2pet import provenance
+    from spect2pet.core import provenance
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert provenance.VERSION == PROJECT["version"] == citation["version"]

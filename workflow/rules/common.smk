@@ -12,8 +12,11 @@ from snakemake.utils import validate
 SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from spect2pet import cards, presets, provenance, runtime, splitting, subjects  # noqa: E402
-from spect2pet.errors import InputError  # noqa: E402
+from spect2pet.core import provenance, runtime  # noqa: E402
+from spect2pet.infer import cards  # noqa: E402
+from spect2pet.subjects import splitting, subjects  # noqa: E402
+from spect2pet.train import presets  # noqa: E402
+from spect2pet.core.errors import InputError  # noqa: E402
 
 config["models"] = presets.fill(config.get("models", {presets.DEFAULT_MODEL: {}}))
 validate(config, "../schemas/config.schema.yaml")

@@ -1,9 +1,10 @@
 """Assess how well the images agree on regional flow and on its asymmetry, set by set."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import agreement_columns, provenance, regional_agreement, tables
+    from spect2pet.core import provenance, tables
+    from spect2pet.evaluate import agreement_columns, regional_agreement
 
     seed = snakemake.params.seed
     made_by = provenance.stamp(

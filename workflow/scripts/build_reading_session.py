@@ -1,12 +1,13 @@
 """Make the page of a reading session and the key that belongs to it."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     from pathlib import Path
 
-    from spect2pet import provenance, readers, reading_page, tables
-    from spect2pet.errors import InputError
+    from spect2pet.core import provenance, tables
+    from spect2pet.core.errors import InputError
+    from spect2pet.readers import readers, reading_page
 
     source, params = snakemake.input, snakemake.params
     if not params.subjects:

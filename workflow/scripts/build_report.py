@@ -1,11 +1,12 @@
 """Make the report of the study: the page and the folder beside it."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     from pathlib import Path
 
-    from spect2pet import provenance, report, report_study
+    from spect2pet.core import provenance
+    from spect2pet.report import report, report_study
 
     source, params = snakemake.input, snakemake.params
     study = report_study.read_study(

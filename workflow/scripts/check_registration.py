@@ -1,9 +1,10 @@
 """Measure how well a subject is registered, and draw it."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import provenance, registration_check
+    from spect2pet.core import provenance
+    from spect2pet.register import registration_check
 
     registration_check.check_registration(
         spect=snakemake.input.spect,

@@ -1,9 +1,10 @@
 """Put SPECT, every model and the ceiling side by side."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import comparison, evaluation_columns, provenance, tables
+    from spect2pet.core import provenance, tables
+    from spect2pet.evaluate import comparison, evaluation_columns
 
     params = snakemake.params
     made_by = provenance.stamp(

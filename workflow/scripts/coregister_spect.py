@@ -1,9 +1,10 @@
 """Align a subject's SPECT with the PET and bring both to the study grid."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import provenance, registration
+    from spect2pet.core import provenance
+    from spect2pet.register import registration
 
     registration.coregister_spect(
         spect=snakemake.input.spect,

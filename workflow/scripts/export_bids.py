@@ -1,9 +1,9 @@
 """Write the finished study as a BIDS derivative dataset."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import bids_export
+    from spect2pet.export import bids_export
 
     bids_export.export_dataset(
         snakemake.output.dataset,

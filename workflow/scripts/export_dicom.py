@@ -1,9 +1,9 @@
 """Write the P2P image of one subject, and its uncertainty where there is one, as DICOM."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import dicom_export
+    from spect2pet.export import dicom_export
 
     for kind, output in snakemake.output.items():
         dicom_export.export_image(

@@ -1,10 +1,11 @@
 """Make the P2P volume of one subject."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     runtime.limit_torch(snakemake.params.threads)
-    from spect2pet import inference, provenance
+    from spect2pet.core import provenance
+    from spect2pet.infer import inference
 
     inference.infer_subject(
         spect=snakemake.input.spect,

@@ -1,9 +1,10 @@
 """Bring brain mask and atlas regions from MNI space to a subject's study grid."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import mapping, provenance
+    from spect2pet.core import provenance
+    from spect2pet.register import mapping
 
     mapping.map_regions(
         study_pet=snakemake.input.study_pet,

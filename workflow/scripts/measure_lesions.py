@@ -1,10 +1,11 @@
 """Measure what a model's images show of the deficits of simulated subjects."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import lesion_columns, lesion_maps, lesions, provenance, tables
-    from spect2pet.evaluation import IMAGES
+    from spect2pet.core import provenance, tables
+    from spect2pet.evaluate.evaluation import IMAGES
+    from spect2pet.lesions import lesion_columns, lesion_maps, lesions
 
     inputs = snakemake.input
     people = {

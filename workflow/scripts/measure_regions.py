@@ -1,17 +1,12 @@
 """Measure the mean CBF of a subject's three images in every region."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import (
-        evaluation,
-        evaluation_columns,
-        images,
-        provenance,
-        regions,
-        tables,
-        truth,
-    )
+    from spect2pet.cohort import truth
+    from spect2pet.core import images, provenance, tables
+    from spect2pet.evaluate import evaluation, evaluation_columns
+    from spect2pet.register import regions
 
     subject, relative = evaluation.read_subject(
         snakemake.input.spect, snakemake.input.p2p, snakemake.input.pet

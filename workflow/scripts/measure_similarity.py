@@ -1,9 +1,10 @@
 """Measure how alike a subject's SPECT and P2P are to its PET."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation, evaluation_columns, images, provenance, similarity, tables
+    from spect2pet.core import images, provenance, tables
+    from spect2pet.evaluate import evaluation, evaluation_columns, similarity
 
     settings = snakemake.params.settings
     subject, relative = evaluation.read_subject(

@@ -1,9 +1,10 @@
 """Measure how far a subject's uncertainty tells where its P2P is wrong."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation, evaluation_columns, images, provenance, tables, uncertainty
+    from spect2pet.core import images, provenance, tables
+    from spect2pet.evaluate import evaluation, evaluation_columns, uncertainty
 
     inputs = snakemake.input
     paths = dict(zip(uncertainty.IMAGES, (inputs.p2p, inputs.uncertainty, inputs.pet), strict=True))

@@ -1,9 +1,9 @@
 """Find the affine and deformable transform between a subject's PET and MNI space."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import registration
+    from spect2pet.register import registration
 
     registration.normalise_pet(
         pet=snakemake.input.pet,

@@ -1,9 +1,10 @@
 """Pack axial slices of the training and validation subjects into two arrays."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import provenance, slices
+    from spect2pet.core import provenance
+    from spect2pet.train import slices
 
     inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
     files = zip(params.subjects, inputs.spect, inputs.pet, inputs.mask, strict=True)

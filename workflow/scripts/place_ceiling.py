@@ -1,9 +1,10 @@
 """Bring the image that no method can pass to the study grid, in place of a P2P image."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import ceiling, provenance
+    from spect2pet.core import provenance
+    from spect2pet.infer import ceiling
 
     ceiling.place_ceiling(
         ceiling=snakemake.input.ceiling[0],

@@ -1,9 +1,10 @@
 """Bring the SPECT of a subject without PET to a study grid around its own brain."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import placement, provenance
+    from spect2pet.core import provenance
+    from spect2pet.register import placement
 
     params = snakemake.params
     placement.place_spect(

@@ -1,9 +1,10 @@
 """Draw the differences of regional CBF between images against their mean."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import agreement_figure, style, tables
+    from spect2pet.core import tables
+    from spect2pet.figures import agreement_figure, style
 
     figure = agreement_figure.draw_bland_altman(
         tables.read_table(snakemake.input.regions),

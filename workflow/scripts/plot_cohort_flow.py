@@ -1,9 +1,10 @@
 """Draw how many subjects took part, and what became of them."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import cohort_flow, style, tables
+    from spect2pet.core import tables
+    from spect2pet.figures import cohort_flow, style
 
     figure = cohort_flow.draw_cohort_flow(
         cohort_flow.Cohort(**snakemake.params.cohort),

@@ -1,10 +1,11 @@
 """Draw where in the brain SPECT and P2P differ from PET."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import error_maps, mni_space, style
-    from spect2pet.evaluation import IMAGES
+    from spect2pet.evaluate.evaluation import IMAGES
+    from spect2pet.figures import error_maps, style
+    from spect2pet.register import mni_space
 
     inputs = snakemake.input
     people = []

@@ -1,9 +1,11 @@
 """Draw SPECT, P2P and PET of a few test subjects, with their differences."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation, examples, images, style, tables
+    from spect2pet.core import images, tables
+    from spect2pet.evaluate import evaluation
+    from spect2pet.figures import examples, style
 
     settings = snakemake.params.settings
     similarity = tables.read_table(snakemake.input.similarity)

@@ -1,9 +1,10 @@
 """Draw what each image shows of the deficits of simulated subjects."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import lesion_figure, style, tables
+    from spect2pet.core import tables
+    from spect2pet.figures import lesion_figure, style
 
     figure = lesion_figure.draw_lesions(
         *map(

@@ -1,9 +1,10 @@
 """Draw SPECT, every model and the ceiling side by side."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import method_figure, style, tables
+    from spect2pet.core import tables
+    from spect2pet.figures import method_figure, style
 
     similarity = map(tables.read_table, snakemake.input.similarity)
     figure = method_figure.draw_methods(

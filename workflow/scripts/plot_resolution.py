@@ -1,9 +1,11 @@
 """Draw up to which detail SPECT and P2P agree with PET."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation, images, resolution_figure, style
+    from spect2pet.core import images
+    from spect2pet.evaluate import evaluation
+    from spect2pet.figures import resolution_figure, style
 
     inputs, voxel_mm = snakemake.input, snakemake.params.voxel_mm
     paths = {"SPECT": inputs.spect, "P2P": inputs.p2p, resolution_figure.CEILING: inputs.ceiling}

@@ -1,17 +1,11 @@
 """Draw where the networks of a model disagree, and where their mean is wrong."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import (
-        evaluation,
-        examples,
-        images,
-        style,
-        tables,
-        uncertainty,
-        uncertainty_figure,
-    )
+    from spect2pet.core import images, tables
+    from spect2pet.evaluate import evaluation, uncertainty
+    from spect2pet.figures import examples, style, uncertainty_figure
 
     inputs = snakemake.input
     # One whose gain is the median: neither the best nor a choice.

@@ -1,10 +1,11 @@
 """Check one raw image and bring it to canonical NIfTI in mL/100 g/min."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import preparation, provenance
-    from spect2pet.errors import InputError
+    from spect2pet.core import provenance
+    from spect2pet.core.errors import InputError
+    from spect2pet.prepare import preparation
 
     if snakemake.params.problem:
         raise InputError(snakemake.params.problem)

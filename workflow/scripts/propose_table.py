@@ -1,11 +1,11 @@
 """Propose a subjects table from a folder of scans, under labels that identify nobody."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     from pathlib import Path
 
-    from spect2pet import discovery
+    from spect2pet.subjects import discovery
 
     discovery.propose(
         snakemake.params.scan,

@@ -1,10 +1,11 @@
 """Write a model's networks and card as one file that others can use."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     runtime.limit_torch(snakemake.params.threads)
-    from spect2pet import provenance, publishing, tables
+    from spect2pet.core import provenance, tables
+    from spect2pet.infer import publishing
 
     inputs, params = snakemake.input, snakemake.params
     table = tables.read_table(inputs.methods)

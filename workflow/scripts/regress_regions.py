@@ -1,9 +1,11 @@
 """Put the region means of all subjects together and regress the images on one another."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation_columns, provenance, splitting, study, tables
+    from spect2pet.core import provenance, tables
+    from spect2pet.evaluate import evaluation_columns, study
+    from spect2pet.subjects import splitting
 
     made_by = provenance.stamp({}, code=snakemake.params.code, packages=["pandas", "scipy"])
     split = splitting.read_split(snakemake.input.split)

@@ -1,17 +1,11 @@
 """Put the readers' files together with the key: scores, tests, agreement and the figure."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import (
-        provenance,
-        reader_figure,
-        reader_statistics,
-        readers,
-        readings,
-        style,
-        tables,
-    )
+    from spect2pet.core import provenance, tables
+    from spect2pet.figures import reader_figure, style
+    from spect2pet.readers import reader_statistics, readers, readings
 
     output, params = snakemake.output, snakemake.params
     made_by = provenance.stamp(

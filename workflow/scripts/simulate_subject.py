@@ -1,10 +1,11 @@
 """Simulate one person: SPECT, PET and what no scanner can know."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     runtime.limit_torch(snakemake.params.threads)
-    from spect2pet import provenance, simulation
+    from spect2pet.cohort import simulation
+    from spect2pet.core import provenance
 
     simulation.simulate_subject(
         snakemake.wildcards.subject,

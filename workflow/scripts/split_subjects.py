@@ -1,11 +1,12 @@
 """Write which subject is in which set."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     import pandas as pd
 
-    from spect2pet import provenance, splitting
+    from spect2pet.core import provenance
+    from spect2pet.subjects import splitting
 
     settings = snakemake.params.settings
     splitting.write_split(

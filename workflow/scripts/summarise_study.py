@@ -1,9 +1,11 @@
 """Write the study's headline and set it beside the published numbers."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation_columns, provenance, splitting, study, tables
+    from spect2pet.core import provenance, tables
+    from spect2pet.evaluate import evaluation_columns, study
+    from spect2pet.subjects import splitting
 
     settings = {"evaluate": snakemake.params.evaluate, "model": snakemake.params.model}
     atlas = snakemake.params.evaluate["atlas"]

@@ -1,9 +1,10 @@
 """One table of what a given model has made, and of what it had not seen the like of."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import cards, provenance, tables
+    from spect2pet.core import provenance, tables
+    from spect2pet.infer import cards
 
     params = snakemake.params
     tables.write_table(

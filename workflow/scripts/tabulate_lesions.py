@@ -1,9 +1,10 @@
 """Tell how well deficits are found, and say in one sentence whether P2P may be trusted."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import detection, lesion_columns, provenance, tables
+    from spect2pet.core import provenance, tables
+    from spect2pet.lesions import detection, lesion_columns
 
     inputs, params = snakemake.input, snakemake.params
     made_by = provenance.stamp({}, params.seed, params.code, ["numpy", "pandas", "scipy"])

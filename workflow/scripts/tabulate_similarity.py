@@ -1,9 +1,11 @@
 """Put the similarity of all subjects together and test P2P against SPECT."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation_columns, provenance, splitting, study, tables
+    from spect2pet.core import provenance, tables
+    from spect2pet.evaluate import evaluation_columns, study
+    from spect2pet.subjects import splitting
 
     seed = snakemake.params.seed
     made_by = provenance.stamp(

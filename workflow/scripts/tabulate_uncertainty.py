@@ -1,9 +1,11 @@
 """Put the calibration of all subjects together and pool it, set by set."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import evaluation_columns, provenance, splitting, study, tables, uncertainty
+    from spect2pet.core import provenance, tables
+    from spect2pet.evaluate import evaluation_columns, study, uncertainty
+    from spect2pet.subjects import splitting
 
     made_by = provenance.stamp(
         {}, code=snakemake.params.code, packages=["pandas", "scipy", "statsmodels"]

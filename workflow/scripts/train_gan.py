@@ -1,12 +1,13 @@
 """Train one network on the packed slices, or go on where a killed training was."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     runtime.limit_torch(snakemake.params.threads)
     from pathlib import Path
 
-    from spect2pet import distributed, provenance, training
+    from spect2pet.core import provenance
+    from spect2pet.train import distributed, training
 
     inputs, params = snakemake.input, snakemake.params
     generator = Path(snakemake.output.generator)

@@ -1,9 +1,10 @@
 """Write the table of the simulated people."""
 
-from spect2pet import runtime
+from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
-    from spect2pet import cohort, provenance, tables
+    from spect2pet.cohort import cohort
+    from spect2pet.core import provenance, tables
 
     tables.write_table(
         snakemake.output.table,

@@ -1,0 +1,1 @@
+"""Cohort: simulated people and their scans."""

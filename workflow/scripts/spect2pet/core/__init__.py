@@ -1,0 +1,1 @@
+"""What every stage stands on: files, images, grids, tables, jobs, provenance."""

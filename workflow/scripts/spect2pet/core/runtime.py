@@ -1,0 +1,126 @@
+"""What every job does first and last: threads, random seeds, the log file."""
+
+import contextlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from spect2pet.core.errors import InputError
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)
+#: Libraries that read the variables above only once, when they are imported.
+THREADED_LIBRARIES = ("numpy", "scipy", "torch", "ants")
+
+#: What shows that a machine has a GPU for CUDA: on Linux, and in its subsystem on Windows.
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
+
+
+def has_gpu() -> bool:
+    """Whether this machine has a GPU for CUDA, told without importing torch."""
+    return any(Path(device).exists() for device in GPU_DEVICES)
+
+
+def limit_threads(threads: int) -> None:
+    """Give every numerical library of this process ``threads`` threads.
+
+    Several jobs that each start one thread per core run many times slower than
+    jobs that keep to their own, and the order of a parallel sum changes its
+    last bits, so the number belongs to the configuration.
+
+    Args:
+        threads: number of threads, at least 1.
+
+    Raises:
+        ValueError: ``threads`` is less than 1.
+        RuntimeError: a library that reads the limit at import is imported already.
+    """
+    if threads < 1:
+        raise ValueError(f"a job needs at least one thread, not {threads}")
+    early = [name for name in THREADED_LIBRARIES if name in sys.modules]
+    if early:
+        raise RuntimeError(
+            f"set the thread limit before importing {', '.join(early)}; "
+            "import them inside the job's `with` block"
+        )
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+    # Threads that wait for one another sleep instead of spinning: with another process on one
+    # of two cores, spinning made training 12 times slower.
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    # cuBLAS is deterministic only with a fixed workspace (NVIDIA cuBLAS manual, 2.1.4).
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+
+
+def limit_torch(threads: int) -> None:
+    """Give torch exactly ``threads`` threads, also where there are fewer cores.
+
+    By itself torch takes the smaller of the two, and its sums would then depend
+    on the machine.  Call it after `limit_threads`.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def job(log: str | Path, threads: int, level: int = logging.INFO) -> Iterator[None]:
+    """Run the body of a script as one job of the workflow.
+
+    Limits the threads, sends everything that the process prints (Python's and
+    native libraries' alike) to the log file, and turns failures into exit
+    status 1: an `InputError` into its one sentence, anything else into a
+    traceback in the log.
+
+    Args:
+        log: the log file of the rule; written from the start.
+        threads: number of threads the job may use.
+        level: lowest level that is logged.
+
+    Raises:
+        SystemExit: with status 1 when the body failed.
+    """
+    limit_threads(threads)
+    log = Path(log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.dup(2)
+    with log.open("w", buffering=1, encoding="utf-8") as stream:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+        logging.basicConfig(
+            level=level,
+            stream=sys.stderr,
+            format="%(asctime)s %(levelname)s %(message)s",
+            datefmt="%Y-%m-%d %H:%M:%S",
+            force=True,
+        )
+        logging.captureWarnings(True)
+        try:
+            yield
+        except InputError as error:
+            logging.error("%s", error)
+            _say(terminal, f"ERROR: {error}")
+            raise SystemExit(1) from None
+        except Exception as error:
+            traceback.print_exc()
+            _say(terminal, f"ERROR: {type(error).__name__}: {error} (traceback in {log})")
+            raise SystemExit(1) from None
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.close(terminal)
+
+
+def _say(descriptor: int, sentence: str) -> None:
+    """Write one line to the terminal that Snakemake was started from."""
+    os.write(descriptor, (sentence + "\n").encode())

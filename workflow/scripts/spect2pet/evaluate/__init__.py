@@ -1,0 +1,1 @@
+"""Evaluate: similarity, regional agreement, all methods side by side."""

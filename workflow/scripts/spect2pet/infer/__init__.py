@@ -1,0 +1,1 @@
+"""Infer: P2P images, and models for others."""

@@ -1,0 +1,1 @@
+"""Lesions: what happens to known deficits."""

@@ -1,0 +1,1 @@
+"""Prepare: one raw image, NIfTI or DICOM, becomes canonical NIfTI."""

@@ -1,0 +1,1 @@
+"""Readers: the blind reading session and its statistics."""

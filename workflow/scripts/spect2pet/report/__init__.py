@@ -1,0 +1,1 @@
+"""Report: the offline page of a study."""

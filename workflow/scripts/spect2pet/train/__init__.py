@@ -1,0 +1,1 @@
+"""Train: packed slices, networks, one loop for every method."""
