@@ -24,7 +24,7 @@ def test_a_table_is_proposed_once_and_never_made_again(study):
 
     table.write_text(table.read_text().replace("\tA", "\tmine"))
     # Another folder, changed code and force: what the user wrote stays.
-    library = study.file("workflow", "scripts", "spect2pet", "discovery.py")
+    library = study.file("workflow", "scripts", "spect2pet", "subjects", "discovery.py")
     library.write_text(library.read_text() + "\n# changed\n")
     for argument in ("--forceall", "--delete-all-output"):
         done = study.run("subjects_table", argument, "--config", "scan=elsewhere")
