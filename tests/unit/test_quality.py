@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, stats
 from skimage.metrics import structural_similarity
 
 from spect2pet.evaluate import quality
@@ -190,3 +190,31 @@ def test_contrast_is_that_of_grey_over_white_matter(brain):
 def test_without_white_matter_or_flow_there_is_no_contrast(pet, brain):
     assert np.isnan(quality.grey_white_contrast(pet, pet, brain, np.ones(SHAPE)))
     assert np.isnan(quality.grey_white_contrast(0 * pet, pet, brain, np.zeros(SHAPE)))
+
+
+# --- Noise -----------------------------------------------------------------------
+
+
+def test_noise_in_white_matter_is_that_which_was_added():
+    """The sum of squares of 27 normal values has a chi-square distribution of 26 degrees."""
+    shape, level = (40, 40, 40), 0.08
+    draw = np.random.default_rng(11)
+    image = 25 * (1 + level * draw.standard_normal(shape))
+    labels = np.where(np.indices(shape)[0] < 12, 2001, 0)
+    image[labels > 0] *= 4
+    # A ventricle without flow: its edge is no noise.
+    image[25:30, 15:25, 15:25] = 1
+    found = quality.white_noise(image, np.ones(shape, bool), labels)
+    assert found == pytest.approx(level * np.sqrt(stats.chi2(26).median() / 26), rel=0.03)
+    assert quality.white_noise(3 * image, np.ones(shape, bool), labels) == pytest.approx(found)
+
+
+def test_a_smooth_slope_is_hardly_noise():
+    x = np.indices((40, 40, 40))[0]
+    found = quality.white_noise(20 + 0.1 * x, np.ones(x.shape, bool), np.zeros(x.shape))
+    # Three equally frequent values, a step of 0.1 apart.
+    assert found == pytest.approx(0.1 * np.sqrt(2 / 3 * 27 / 26) / 22, rel=0.01)
+
+
+def test_without_white_matter_there_is_no_noise_in_it(pet, brain):
+    assert np.isnan(quality.white_noise(pet, brain, np.ones(SHAPE)))

@@ -11,7 +11,7 @@ from spect2pet.evaluate import evaluation_columns, study, uncertainty
 from spect2pet.figures import style, uncertainty_figure
 
 SHAPE = (30, 32, 24)
-ABSOLUTE = {name: False for name in uncertainty.IMAGES}
+ABSOLUTE = {"SPECT": False, "P2P": False, "PET": False}
 SPLIT = {"a": "train", "b": "validation", "d": "test", "e": "test", "f": "test"}
 
 
@@ -30,8 +30,12 @@ def subject_of(seed, calibrated=True, scale=1.0):
     return {"P2P": scale * p2p, "uncertainty": scale * sd, "PET": pet}, mask
 
 
+def measure_images(label, images, relative, mask):
+    return uncertainty.measure_subject(label, images, images["uncertainty"], relative, mask)
+
+
 def measure(label, seed, **how):
-    return uncertainty.measure_subject(label, *_with_flags(subject_of(seed, **how)))
+    return measure_images(label, *_with_flags(subject_of(seed, **how)))
 
 
 def _with_flags(subject, **relative):
@@ -49,7 +53,7 @@ def study_of(**how):
 
 def test_bins_have_equally_many_voxels_in_order_of_the_standard_deviation():
     images, mask = subject_of(1)
-    table = uncertainty.measure_subject("a", images, ABSOLUTE, mask)
+    table = measure_images("a", images, ABSOLUTE, mask)
     assert list(table.columns) == list(evaluation_columns.SUBJECT_UNCERTAINTY)
     absolute = table[table["scale"] == "absolute"]
     assert absolute["bin"].tolist() == list(range(1, 11))
@@ -68,7 +72,7 @@ def test_bins_are_those_of_pandas_quantiles():
     expected = voxels.groupby("bin").agg(
         sd=("sd", "mean"), rmse=("error", lambda e: np.sqrt((e**2).mean()))
     )
-    table = uncertainty.measure_subject("a", images, ABSOLUTE, mask)
+    table = measure_images("a", images, ABSOLUTE, mask)
     found = table[table["scale"] == "absolute"].set_index("bin")
     np.testing.assert_allclose(found["sd"], expected["sd"], rtol=1e-3)
     np.testing.assert_allclose(found["rmse"], expected["rmse"], rtol=0.02)
@@ -92,7 +96,7 @@ def test_noise_foretells_nothing():
 
 def test_relative_scale_cancels_an_error_of_quantification():
     images, mask = subject_of(5, scale=1.3)
-    table = uncertainty.measure_subject("a", images, ABSOLUTE, mask)
+    table = measure_images("a", images, ABSOLUTE, mask)
     by_scale = table.set_index(["scale", "bin"])
     right, wrong = (by_scale.loc[scale] for scale in ("relative", "absolute"))
     np.testing.assert_allclose(right["rmse"] / right["sd"], 1, atol=0.1)
@@ -101,13 +105,13 @@ def test_relative_scale_cancels_an_error_of_quantification():
     assert right["spearman"].iloc[0] > wrong["spearman"].iloc[0] + 0.1
     # Both images to a mean of 50: an image of mean 40 and its standard deviation grow by 5/4.
     unscaled, _ = subject_of(5)
-    plain = uncertainty.measure_subject("a", unscaled, ABSOLUTE, mask)
+    plain = measure_images("a", unscaled, ABSOLUTE, mask)
     factor = 50 / unscaled["P2P"][mask > 0].mean()
     np.testing.assert_allclose(right["sd"], factor * plain["sd"][:10], rtol=1e-6)
 
 
 def test_a_subject_known_only_relative_has_no_absolute_scale():
-    table = uncertainty.measure_subject("a", *_with_flags(subject_of(6), PET=True))
+    table = measure_images("a", *_with_flags(subject_of(6), PET=True))
     assert set(table["scale"]) == {"relative"}
     assert table["relative"].all()
 
@@ -115,7 +119,7 @@ def test_a_subject_known_only_relative_has_no_absolute_scale():
 def test_networks_that_agree_everywhere_have_no_rank_correlation():
     images, mask = subject_of(7)
     images["uncertainty"] = np.zeros(SHAPE)
-    table = uncertainty.measure_subject("a", images, ABSOLUTE, mask)
+    table = measure_images("a", images, ABSOLUTE, mask)
     assert table["spearman"].isna().all()
     assert np.isnan(uncertainty.summarise(study.with_sets([table], {"a": "test"}))["ratio"]).all()
 
@@ -123,7 +127,13 @@ def test_networks_that_agree_everywhere_have_no_rank_correlation():
 def test_an_empty_brain_names_the_subject():
     images, mask = subject_of(8)
     with pytest.raises(InputError, match="sub-a: the brain mask has 0 voxels"):
-        uncertainty.measure_subject("a", images, ABSOLUTE, 0 * mask)
+        measure_images("a", images, ABSOLUTE, 0 * mask)
+
+
+def test_an_uncertainty_of_another_grid_names_the_subject():
+    images, mask = subject_of(8)
+    with pytest.raises(InputError, match=r"sub-a: the uncertainty map has .2, 3, 4. voxels"):
+        uncertainty.measure_subject("a", images, np.ones((2, 3, 4)), ABSOLUTE, mask)
 
 
 # --- The study --------------------------------------------------------------------
@@ -205,7 +215,7 @@ def test_figure_shows_test_subjects_only(example):
 
 def test_a_study_known_only_relative_has_no_absolute_panel(example):
     tables = [
-        uncertainty.measure_subject(label, *_with_flags(subject_of(seed), P2P=True))
+        measure_images(label, *_with_flags(subject_of(seed), P2P=True))
         for seed, label in enumerate(SPLIT)
     ]
     table = study.with_sets(tables, SPLIT)

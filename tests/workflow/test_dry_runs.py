@@ -9,10 +9,8 @@ import yaml
 
 PER_SUBJECT = (
     "coregister_spect", "normalise_pet", "map_regions", "check_registration", "infer_ensemble",
-    "measure_uncertainty",
+    "evaluate_ensemble",
 )  # fmt: skip
-#: Rules that work on every model's image of every subject.
-PER_IMAGE = ("measure_similarity", "measure_regions")
 #: Networks of the default model.
 MEMBERS = 2
 
@@ -42,8 +40,7 @@ def test_the_default_study_is_the_built_in_cohort(study):
     assert plan["prepare_image"] == 48
     assert {plan[name] for name in PER_SUBJECT} == {24}
     # The default model in every subject, the ceiling in those that test.
-    assert {plan[name] for name in PER_IMAGE} == {24 + 5}
-    assert plan["place_ceiling"] == 5
+    assert plan["place_ceiling"] == plan["evaluate_subject"] == 5
     assert plan["train_gan"] == MEMBERS
     assert "infer_subject" not in plan
     assert plan["split_subjects"] == plan["pack_slices"] == plan["compare_methods"] == 1
@@ -67,7 +64,7 @@ def test_a_table_of_nifti_needs_no_simulation_and_no_truth(study):
     assert "place_ceiling" not in plan
     assert plan["prepare_image"] == 10
     assert {plan[name] for name in PER_SUBJECT} == {5}
-    assert {plan[name] for name in PER_IMAGE} == {5}
+    assert "evaluate_subject" not in plan
 
 
 def test_the_split_column_decides_who_trains(study):
@@ -142,7 +139,7 @@ def test_cross_validation_trains_every_fold_and_tests_every_subject_once(study):
         ("cohort", "simulate_subject", "prepare_image"),
         ("registration", "check_registration", "train_gan"),
         ("train", "train_gan", "infer_subject"),
-        ("infer", "infer_ensemble", "measure_similarity"),
+        ("infer", "infer_ensemble", "evaluate_ensemble"),
         ("evaluate", "summarise_study", "plot_regression"),
         ("figures", "plot_regression", "check_registration"),
     ],

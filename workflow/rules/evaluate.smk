@@ -1,44 +1,11 @@
 """Evaluate: how alike P2P and PET are, subject by subject and for the whole study."""
 
 
-rule measure_similarity:
-    """SSIM (Wang et al., IEEE Trans Image Process 2004), PSNR and NRMSE against PET, multi-scale
-    SSIM, bias, detail (HFEN), resolution (Fourier shell correlation) and contrast."""
-    input:
-        spect=registered("space-study_spect.nii.gz"),
-        spect_sidecar=registered("space-study_spect.json"),
-        p2p=synthetic("space-study_desc-p2p_spect.nii.gz"),
-        p2p_sidecar=synthetic("space-study_desc-p2p_spect.json"),
-        pet=registered("space-study_pet.nii.gz"),
-        pet_sidecar=registered("space-study_pet.json"),
-        mask=registered("space-study_desc-brain_mask.nii.gz"),
-        dseg=registered("space-study_desc-aal_dseg.nii.gz"),
-    output:
-        similarity=evaluated("similarity.tsv"),
-        similarity_sidecar=evaluated("similarity.json"),
-        slices=evaluated("slices.tsv"),
-        slices_sidecar=evaluated("slices.json"),
-    log:
-        log_of("measure_similarity", "model", "subject"),
-    benchmark:
-        benchmark_of("measure_similarity", "model", "subject")
-    conda:
-        "../../envs/statistics.yaml"
-    threads: config["threads"]["evaluate"]
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        code=code_of("measure_similarity"),
-        settings=config["evaluate"]["similarity"] | {"voxel_mm": config["study_grid"]["voxel_mm"]},
-        threads=config["threads"]["evaluate"],
-    script:
-        "../scripts/measure_similarity.py"
-
-
-rule measure_regions:
-    """Mean CBF of SPECT, P2P and PET in the regions of every atlas, and in the brain; of simulated
-    subjects the true flow too."""
+rule evaluate_subject:
+    """How alike a subject's SPECT and P2P are to its PET: SSIM (Wang et al., IEEE Trans Image
+    Process 2004), PSNR and NRMSE, multi-scale SSIM, bias, detail (HFEN), resolution (Fourier shell
+    correlation), contrast and noise; and the mean CBF of each in the regions of every atlas and in
+    the brain, of simulated subjects the true flow's too."""
     input:
         spect=registered("space-study_spect.nii.gz"),
         spect_sidecar=registered("space-study_spect.json"),
@@ -51,10 +18,18 @@ rule measure_regions:
         groups="workflow/resources/aal_groups.tsv",
         truth=true_flow_of,
     output:
+        similarity=evaluated("similarity.tsv"),
+        similarity_sidecar=evaluated("similarity.json"),
+        slices=evaluated("slices.tsv"),
+        slices_sidecar=evaluated("slices.json"),
         regions=evaluated("regions.tsv"),
-        sidecar=evaluated("regions.json"),
+        regions_sidecar=evaluated("regions.json"),
     log:
-        log_of("measure_regions", "model", "subject"),
+        log_of("evaluate_subject", "model", "subject"),
+    benchmark:
+        benchmark_of("evaluate_subject", "model", "subject")
+    wildcard_constraints:
+        model=one_of(name for name in COMPARED if name not in ENSEMBLES),
     conda:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
@@ -62,10 +37,24 @@ rule measure_regions:
         mem_mb=1000,
         runtime=5,
     params:
-        code=code_of("measure_regions"),
+        code=code_of("evaluate_subject"),
+        settings=config["evaluate"]["similarity"] | {"voxel_mm": config["study_grid"]["voxel_mm"]},
         threads=config["threads"]["evaluate"],
     script:
-        "../scripts/measure_regions.py"
+        "../scripts/evaluate_subject.py"
+
+
+use rule evaluate_subject as evaluate_ensemble with:
+    input:
+        **rules.evaluate_subject.input,
+        uncertainty=synthetic("space-study_desc-uncertainty_spect.nii.gz"),
+        uncertainty_sidecar=synthetic("space-study_desc-uncertainty_spect.json"),
+    output:
+        **rules.evaluate_subject.output,
+        uncertainty=evaluated("uncertainty.tsv"),
+        uncertainty_sidecar=evaluated("uncertainty.json"),
+    wildcard_constraints:
+        model=one_of(ENSEMBLES),
 
 
 rule tabulate_similarity:
@@ -189,37 +178,6 @@ rule assess_agreement:
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/assess_agreement.py"
-
-
-rule measure_uncertainty:
-    """Standard deviation over the networks of a model against the error of their mean, by bins
-    of voxels and by rank correlation (Spearman, Am J Psychol 1904)."""
-    input:
-        p2p=synthetic("space-study_desc-p2p_spect.nii.gz"),
-        p2p_sidecar=synthetic("space-study_desc-p2p_spect.json"),
-        uncertainty=synthetic("space-study_desc-uncertainty_spect.nii.gz"),
-        uncertainty_sidecar=synthetic("space-study_desc-uncertainty_spect.json"),
-        pet=registered("space-study_pet.nii.gz"),
-        pet_sidecar=registered("space-study_pet.json"),
-        mask=registered("space-study_desc-brain_mask.nii.gz"),
-    output:
-        uncertainty=evaluated("uncertainty.tsv"),
-        sidecar=evaluated("uncertainty.json"),
-    log:
-        log_of("measure_uncertainty", "model", "subject"),
-    wildcard_constraints:
-        model=one_of(ENSEMBLES),
-    conda:
-        "../../envs/statistics.yaml"
-    threads: config["threads"]["evaluate"]
-    resources:
-        mem_mb=1000,
-        runtime=5,
-    params:
-        code=code_of("measure_uncertainty"),
-        threads=config["threads"]["evaluate"],
-    script:
-        "../scripts/measure_uncertainty.py"
 
 
 rule tabulate_uncertainty:

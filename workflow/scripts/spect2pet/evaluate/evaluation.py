@@ -9,6 +9,7 @@ import pandas as pd
 
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import read_image, sidecar_path
+from spect2pet.register.regions import region_table
 
 IMAGES = ("SPECT", "P2P", "PET")
 REFERENCE = "PET"
@@ -53,6 +54,9 @@ DESCRIBED = {
     "grey_white_contrast": "mean over all atlas regions as a multiple of the mean over white "
     "matter, divided by the same of PET (1); 1: the contrast of PET. White matter is the brain "
     "outside all regions, a voxel away from them and from the brain's edge",
+    "white_noise": "noise of the image in white matter (1): standard deviation over mean of the "
+    "27 voxels around a voxel, median over the white matter that holds all 27",
+    "white_noise_pet": "the same of PET (1)",
 }
 
 SCALES = ("absolute", "relative")
@@ -145,6 +149,41 @@ def relative_factor(image: np.ndarray, mask: np.ndarray) -> float:
     if not mean > 0:
         raise InputError(f"the mean over the brain is {mean:.3g}; check the image and its mask")
     return RELATIVE_MEAN / mean
+
+
+def region_means(
+    subject: str,
+    images: Mapping[str, np.ndarray],
+    relative: Mapping[str, bool],
+    mask: np.ndarray,
+    dseg: np.ndarray,
+    groups: pd.DataFrame,
+    true_flow: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Mean flow of a subject's images in every region of every atlas, and in the brain.
+
+    Args:
+        subject: label.
+        images: images by the names of `IMAGES`, (x, y, z), mL/100 g/min.
+        relative: by the same names, whether an image is known only relative.
+        mask: the brain on the same grid; anything but 0 is brain.
+        dseg: atlas labels on the same grid, 0 outside.
+        groups: what `regions.load_groups` gave.
+        true_flow: of a simulated subject, on the same grid.
+
+    Returns:
+        One row a region, columns as `evaluation_columns.SUBJECT_REGIONS`; `TRUTH` is missing
+        where nobody knows it.
+    """
+    columns = {name.lower(): image for name, image in images.items()}
+    if true_flow is not None:
+        columns[TRUTH] = true_flow
+    means = with_brain(region_table(columns, dseg, mask, groups), columns, mask)
+    means.insert(0, "subject", subject)
+    means["relative"] = any(relative.values())
+    if true_flow is None:
+        means[TRUTH] = np.nan
+    return means
 
 
 def with_brain(table: pd.DataFrame, images: Mapping[str, np.ndarray], mask: np.ndarray):

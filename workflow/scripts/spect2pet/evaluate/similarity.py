@@ -180,6 +180,8 @@ def _quality(
         "contrast_error": abs(contrast - 1),
         "bias": bias,
         "grey_white_contrast": contrast,
+        "white_noise": quality.white_noise(image, brain, labels),
+        "white_noise_pet": quality.white_noise(pet, brain, labels),
     }
 
 

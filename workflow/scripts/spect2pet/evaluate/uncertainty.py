@@ -11,8 +11,6 @@ from spect2pet.core.errors import InputError
 from spect2pet.evaluate.evaluation import SCALES, SETS, relative_factor
 from spect2pet.evaluate.statistics import linear_regression, mean_interval
 
-#: Names under which a subject's images are read.
-IMAGES = ("P2P", "uncertainty", "PET")
 #: Bins of a calibration curve, of equally many voxels each.
 BINS = 10
 
@@ -61,6 +59,7 @@ def calibrate(sd: np.ndarray, error: np.ndarray, bins: int = BINS) -> Calibratio
 def measure_subject(
     subject: str,
     images: Mapping[str, np.ndarray],
+    deviation: np.ndarray,
     relative: Mapping[str, bool],
     mask: np.ndarray,
 ) -> pd.DataFrame:
@@ -68,8 +67,9 @@ def measure_subject(
 
     Args:
         subject: label.
-        images: images by the names of `IMAGES`, (x, y, z), mL/100 g/min.
-        relative: by the same names, whether an image is known only relative.
+        images: P2P and PET by the names of `evaluation.IMAGES`, (x, y, z), mL/100 g/min.
+        deviation: standard deviation over the networks on the same grid, mL/100 g/min.
+        relative: by the same names as the images, whether an image is known only relative.
         mask: the brain on the same grid; anything but 0 is brain.
 
     Returns:
@@ -79,18 +79,25 @@ def measure_subject(
         an image known only relative has this scale alone.
 
     Raises:
-        InputError: the brain has fewer voxels than there are bins, or no flow.
+        InputError: the brain has fewer voxels than there are bins, or no flow, or the grids
+            differ.
     """
+    if deviation.shape != mask.shape:
+        raise InputError(
+            f"sub-{subject}: the uncertainty map has {deviation.shape} voxels where the brain mask "
+            f"has {mask.shape}; delete the subject's synthetic images and run the workflow again"
+        )
     brain = mask > 0
     if brain.sum() < BINS:
         raise InputError(
             f"sub-{subject}: the brain mask has {brain.sum()} voxels; "
             "check the registration of this subject"
         )
-    p2p, sd, pet = (images[name][brain].astype(np.float64) for name in IMAGES)
+    p2p, pet = (images[name][brain].astype(np.float64) for name in ("P2P", "PET"))
+    sd = deviation[brain].astype(np.float64)
     of_p2p, of_pet = (relative_factor(images[name], mask) for name in ("P2P", "PET"))
     known = {"absolute": (sd, p2p - pet), "relative": (of_p2p * sd, of_p2p * p2p - of_pet * pet)}
-    some_relative = any(relative.values())
+    some_relative = relative["P2P"] or relative["PET"]
     rows = []
     for scale in SCALES:
         if scale == "absolute" and some_relative:
