@@ -4,15 +4,16 @@ from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     from spect2pet.core import images, tables
-    from spect2pet.evaluate import evaluation, uncertainty
+    from spect2pet.evaluate import evaluation
     from spect2pet.figures import examples, style, uncertainty_figure
 
     inputs = snakemake.input
     # One whose gain is the median: neither the best nor a choice.
     (subject,) = examples.pick_examples(tables.read_table(inputs.similarity), 1)
     k = snakemake.params.subjects.index(subject)
-    paths = dict(zip(uncertainty.IMAGES, (inputs.p2p[k], inputs.sd[k], inputs.pet[k]), strict=True))
-    trio, _ = evaluation.read_images(paths)
+    trio, _ = evaluation.read_images(
+        {"P2P": inputs.p2p[k], "uncertainty": inputs.sd[k], "PET": inputs.pet[k]}
+    )
     mask, _ = images.read_image(inputs.mask[k])
     figure = uncertainty_figure.draw_uncertainty(
         tables.read_table(inputs.uncertainty),

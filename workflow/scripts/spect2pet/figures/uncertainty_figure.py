@@ -49,7 +49,7 @@ def example_of(subject: str, images: Mapping[str, np.ndarray], mask: np.ndarray)
 
     Args:
         subject: label of the subject.
-        images: images by the names of `uncertainty.IMAGES`, (x, y, z), mL/100 g/min.
+        images: ``P2P``, its ``uncertainty`` and ``PET``, (x, y, z), mL/100 g/min.
         mask: the brain on the same grid; anything but 0 is brain.
     """
     brain = mask > 0
