@@ -189,7 +189,7 @@ def test_figure_shows_every_test_subject_in_every_method(table, similarity):
     dashed = [line for line in ssim.lines if line.get_linestyle() == "--"]
     assert dashed[0].get_xdata()[0] == pytest.approx((SPECT + GAINS["ceiling"])[:6].mean())
     told = [text.get_text() for text in ssim.texts]
-    assert "0.822 (+0.055)\n46 % of ceiling, p = 0.062" in told
+    assert "0.822 (+0.055)\n46 % of the way to the ceiling, p = 0.062" in told
     assert "0.887 (+0.120)" in told
 
 
@@ -204,3 +204,49 @@ def test_figure_saved_twice_is_the_same_and_research_only(table, similarity, tmp
         style.save(method_figure.draw_methods(table, similarity), tmp_path / f"{name}.svg")
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     assert RESEARCH_ONLY in (tmp_path / "one.svg").read_text()
+
+
+# --- Deficits ---------------------------------------------------------------------
+
+
+def detection_of(auc, p):
+    """``lesion_detection.tsv`` with the area of P2P and its p value against SPECT."""
+    rows = [
+        {"set": name, "observer": observer, "image": image, "auc": area,
+         "bootstrap_low": area - 0.1, "bootstrap_high": area + 0.1,
+         "p": value if image == "P2P" else np.nan}
+        for name in ("test", "train")
+        for observer, area_of_p2p, value in (("channels", 0.51, 0.9), ("regions", auc, p))
+        for image, area in (("SPECT", 0.7), ("P2P", area_of_p2p), ("PET", 0.85))
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def lesions_of(recovery):
+    """``lesions.tsv`` of two subjects a set, of one of whom the depth is not known."""
+    rows = [
+        {"set": name, "image": image, "recovery": value, "false_deficits": count}
+        for name in ("test", "train")
+        for image, depth in (("SPECT", 0.7), ("P2P", recovery), ("PET", 0.9))
+        for value, count in ((depth, 1), (np.nan, 4))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_every_method_tells_how_it_shows_deficits(similarity, regression):
+    detection = {"unet": detection_of(0.72, 0.03), "p2p": detection_of(0.6, 0.02)}
+    lesions = {"unet": lesions_of(0.8), "p2p": lesions_of(0.5)}
+    table = comparison.compare_methods(similarity, regression, METHODS, "aal", detection, lesions)
+    of_test = table[table["set"] == "test"].set_index("model")
+    assert of_test["deficit_auc"].to_dict() == pytest.approx(
+        {"SPECT": 0.7, "unet": 0.72, "p2p": 0.6, "ceiling": np.nan}, nan_ok=True
+    )
+    assert of_test.at["p2p", "deficit_auc_low"] == pytest.approx(0.5)
+    assert of_test.at["p2p", "deficit_recovery"] == 0.5
+    assert of_test.at["SPECT", "false_deficits"] == 2.5
+    # Holm by hand: the smallest of two times two, the other no less.
+    assert of_test.loc[["p2p", "unet"], "deficit_p_holm"].tolist() == pytest.approx([0.04, 0.04])
+
+
+def test_without_known_deficits_the_table_says_nothing_of_them(table):
+    assert table.filter(like="deficit").isna().all(axis=None)

@@ -180,7 +180,7 @@ def test_a_method_that_makes_up_and_erases_deficits_is_exposed_though_its_ssim_i
     summary = detection.summarise(table, found, similarity_of(0.9, 0.7, 0.1, 0.3))
     assert "is closer to PET than SPECT is (SSIM 0.900 against 0.700)" in summary["statement"]
     assert "but finds deficits worse" in summary["statement"]
-    assert "of 4 true deficits lacks 4 that SPECT and PET show" in summary["statement"]
+    assert "erases 4 of 4 true deficits" in summary["statement"]
     assert summary["images"]["P2P"]["invented"] >= 4
 
 
@@ -348,7 +348,7 @@ def test_the_sentence_says_what_the_intervals_say(gain, similarity, said):
     assert "depth of deficits is shown: SPECT 61 %, P2P 61 %, PET 61 %" in sentence
     assert "false deficits a brain: SPECT 1.0, P2P 1.0, PET 1.0" in sentence
     assert "−0.00" not in sentence
-    assert sentence.endswith("of 9 true deficits lacks 1 that SPECT and PET show.")
+    assert sentence.endswith("erases 1 of 9 true deficits (SPECT and PET show them).")
     assert sentence.startswith("In 15 test subjects P2P ")
 
 

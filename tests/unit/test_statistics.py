@@ -242,12 +242,28 @@ def test_published_numbers_in_their_own_unit(similarity, regression):
 
 
 def test_headline_is_of_test_subjects_only(similarity, regression):
-    summary = study.summarise(SPLIT, study.compare_similarity(similarity), regression, "lobe")
+    agreement = pd.DataFrame(
+        [
+            {
+                "set": name,
+                "atlas": "lobe",
+                "scale": "absolute",
+                "y": "P2P",
+                "x": "PET",
+                "mixed_p": p,
+            }
+            for name, p in (("test", 0.03), ("train", 0.001))
+        ]
+    )
+    summary = study.summarise(
+        SPLIT, study.compare_similarity(similarity), regression, agreement, "lobe"
+    )
     assert summary["sets"] == {"test": 3, "validation": 1, "train": 2}
     headline = summary["headline"]
     assert headline["set"] == "test"
     assert headline["similarity"]["ssim_slice"]["n"] == 3
     assert headline["regression"]["absolute"]["P2P on PET"]["slope"] == pytest.approx(0.5)
+    assert headline["agreement"]["absolute"]["P2P on PET"] == {"mixed_p": 0.03}
     # One validation subject: no spread and no test, and JSON says so with null.
     assert summary["other_sets"]["validation"]["similarity"]["ssim_slice"]["t_p"] is None
 

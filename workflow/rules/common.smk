@@ -136,6 +136,11 @@ def of_known(pattern):
     return expand(pattern, subject=DEFICITS_KNOWN, allow_missing=True)
 
 
+def of_lesions(pattern):
+    """Tables of deficits, one for each model; nothing where nobody's deficits are known."""
+    return of_models(pattern, models=EVALUATED if DEFICITS_KNOWN else [])
+
+
 def of_ceiling(name):
     """The images that no method can pass, of test subjects; nothing where they are not known."""
     return of_subjects(ceiling(name), "test") if "ceiling" in COMPARED else []
@@ -413,12 +418,7 @@ RESULTS = [
         study_table("uncertainty_summary.tsv"),
         models=[name for name in EVALUATED if name in ENSEMBLES],
     ),
-    *of_models(
-        study_table("lesions.tsv"),
-        study_table("lesion_detection.tsv"),
-        study_table("lesion_summary.json"),
-        models=EVALUATED if DEFICITS_KNOWN else [],
-    ),
+    *of_lesions(study_table("lesion_summary.json")),
     *of_models(published("{model}.safetensors"), models=TRAINED),
     *of_models("results/synthetic/{model}/inference.tsv", models=GIVEN),
 ]

@@ -219,6 +219,8 @@ rule compare_methods:
     input:
         similarity=expand(study_table("similarity.tsv"), model=COMPARED),
         regression=expand(study_table("regression.tsv"), model=COMPARED),
+        detection=of_lesions(study_table("lesion_detection.tsv")),
+        lesions=of_lesions(study_table("lesions.tsv")),
     output:
         methods=report(
             "results/evaluation/methods.tsv",
@@ -257,6 +259,7 @@ rule summarise_study:
     input:
         tests=study_table("similarity_tests.tsv"),
         regression=study_table("regression.tsv"),
+        agreement=study_table("agreement.tsv"),
         split="results/split/split.tsv",
     output:
         summary=study_table("summary.json"),

@@ -16,9 +16,15 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
         dict(zip(params.compared, map(tables.read_table, paths), strict=True))
         for paths in (snakemake.input.similarity, snakemake.input.regression)
     )
+    detection, lesions = (
+        dict(zip(params.methods, map(tables.read_table, paths), strict=True)) if paths else {}
+        for paths in (snakemake.input.detection, snakemake.input.lesions)
+    )
     tables.write_table(
         snakemake.output.methods,
-        comparison.compare_methods(similarity, regression, params.methods, params.atlas),
+        comparison.compare_methods(
+            similarity, regression, params.methods, params.atlas, detection, lesions
+        ),
         evaluation_columns.METHODS,
         made_by,
     )

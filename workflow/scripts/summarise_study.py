@@ -12,12 +12,13 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
     made_by = provenance.stamp(settings, snakemake.params.seed, snakemake.params.code, ["pandas"])
     tests = tables.read_table(snakemake.input.tests)
     regression = tables.read_table(snakemake.input.regression)
+    agreement = tables.read_table(snakemake.input.agreement)
     split = splitting.read_split(snakemake.input.split)
     provenance.write_json(
         snakemake.output.summary,
         {
             "model": snakemake.wildcards.model,
-            **study.summarise(split, tests, regression, atlas),
+            **study.summarise(split, tests, regression, agreement, atlas),
             "GeneratedBy": made_by,
         },
     )

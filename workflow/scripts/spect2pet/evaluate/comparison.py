@@ -18,7 +18,9 @@ CEILING = "ceiling"
 #: Method of a row that is none.
 NO_METHOD = "none"
 #: P values of a row, each of which has a corrected one beside it.
-TESTS = ("t_p", "wilcoxon_p")
+TESTS = ("t_p", "wilcoxon_p", "deficit_p")
+#: Who judges the deficits that the table of methods tells of.
+OBSERVER = "regions"
 #: What a regression line on PET is told by.
 LINE = ("slope", "intercept", "r")
 
@@ -28,6 +30,8 @@ def compare_methods(
     regression: Mapping[str, pd.DataFrame],
     methods: Mapping[str, str],
     atlas: str,
+    detection: Mapping[str, pd.DataFrame] | None = None,
+    lesions: Mapping[str, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """The table of methods: how near each comes to PET, and how much of the way that is.
 
@@ -37,6 +41,8 @@ def compare_methods(
         regression: each compared name's ``regression.tsv``.
         methods: method of every model; the ceiling is none and is not among them.
         atlas: atlas whose regions' regression on PET is told.
+        detection: each model's ``lesion_detection.tsv``; none where nobody's deficits are known.
+        lesions: each model's ``lesions.tsv``, likewise.
 
     Returns:
         One row a set and name, `SPECT` first; columns as `evaluation_columns.METHODS`.  P
@@ -44,6 +50,7 @@ def compare_methods(
     """
     images = images_by_name(similarity)
     lines = {SPECT: next(iter(regression.values())), **regression}
+    found, shown = _of_spect_and_models(detection or {}), _of_spect_and_models(lesions or {})
     of_sets = []
     for name_of_set in SETS:
         members = {name: table[table["set"] == name_of_set] for name, table in images.items()}
@@ -53,11 +60,17 @@ def compare_methods(
         for name, own in members.items():
             if own.empty:  # the ceiling, which is measured in test subjects alone
                 continue
-            drawn = _lines_on_pet(
-                lines[name], name_of_set, atlas, "SPECT" if name == SPECT else "P2P"
+            image = "SPECT" if name == SPECT else "P2P"
+            rows.append(
+                {
+                    "set": name_of_set,
+                    "model": name,
+                    "method": methods.get(name, NO_METHOD),
+                    **_against_spect(members[SPECT], own),
+                    **_lines_on_pet(lines[name], name_of_set, atlas, image),
+                    **_deficits(found.get(name), shown.get(name), name_of_set, image),
+                }
             )
-            about = {"set": name_of_set, "model": name, "method": methods.get(name, NO_METHOD)}
-            rows.append({**about, **_against_spect(members[SPECT], own), **drawn})
         of_sets.append(_beside_one_another(pd.DataFrame(rows), list(methods)))
     return pd.concat(of_sets, ignore_index=True)
 
@@ -147,6 +160,42 @@ def _lines_on_pet(
         f"{scale}_{name}": float(of_image.at[scale, name]) if scale in of_image.index else np.nan
         for scale in SCALES
         for name in LINE
+    }
+
+
+def _of_spect_and_models(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables by name, with one of them for SPECT, of which all tell the same."""
+    return {**({SPECT: next(iter(tables.values()))} if tables else {}), **tables}
+
+
+def _deficits(
+    detection: pd.DataFrame | None, lesions: pd.DataFrame | None, name_of_set: str, image: str
+) -> dict[str, float]:
+    """How well an image shows deficits; all NaN where nobody knows them."""
+    told = dict.fromkeys(
+        ("deficit_auc", "deficit_auc_low", "deficit_auc_high", "deficit_p", "deficit_p_holm",
+         "deficit_recovery", "false_deficits"),
+        np.nan,
+    )  # fmt: skip
+    if detection is None or lesions is None:
+        return told
+    rows: Any = detection[
+        (detection["set"] == name_of_set)
+        & (detection["image"] == image)
+        & (detection["observer"] == OBSERVER)
+    ]
+    if len(rows):
+        row = rows.iloc[0]
+        told |= {
+            "deficit_auc": row["auc"],
+            "deficit_auc_low": row["bootstrap_low"],
+            "deficit_auc_high": row["bootstrap_high"],
+            "deficit_p": row["p"],
+        }
+    own = lesions[(lesions["set"] == name_of_set) & (lesions["image"] == image)]
+    return told | {
+        "deficit_recovery": float(own["recovery"].mean()),
+        "false_deficits": float(own["false_deficits"].mean()),
     }
 
 

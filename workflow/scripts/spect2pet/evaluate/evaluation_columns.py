@@ -157,6 +157,16 @@ METHODS = {
             ("r", "Pearson's correlation", "(1)"),
         )
     },
+    "deficit_auc": "Area under the ROC curve of AAL regions with and without a deficit, by their "
+    "z against normal people (simulated subjects only) (1)",
+    "deficit_auc_low": "Lower end of its 95 % confidence interval by a bootstrap of subjects (1)",
+    "deficit_auc_high": "Upper end of the same (1)",
+    "deficit_p": "Two-sided p value of its difference from SPECT's (paired DeLong test, which "
+    "takes regions as independent) (1)",
+    "deficit_p_holm": "The same, corrected over the models of the set (Holm) (1)",
+    "deficit_recovery": "Mean over subjects of the depth of deficits that the image shows over "
+    "the true depth (1)",
+    "false_deficits": "Mean over subjects of the number of deficits shown where there is none",
 }
 
 METHOD_PAIRS = {

@@ -216,7 +216,11 @@ def beside_published(tests: pd.DataFrame, regression: pd.DataFrame, atlas: str) 
 
 
 def summarise(
-    split: Mapping[str, str], tests: pd.DataFrame, regression: pd.DataFrame, atlas: str
+    split: Mapping[str, str],
+    tests: pd.DataFrame,
+    regression: pd.DataFrame,
+    agreement: pd.DataFrame,
+    atlas: str,
 ) -> dict[str, Any]:
     """The study in one dictionary, its headline from test subjects only.
 
@@ -224,15 +228,16 @@ def summarise(
         split: set by subject.
         tests: what `compare_similarity` gave.
         regression: what `regress_regions` gave.
+        agreement: what `regional_agreement.agree` gave.
         atlas: the atlas of the headline.
 
     Returns:
-        ``sets`` (number of subjects), ``headline`` (the test set's similarity and
-        regression) and ``other_sets`` (the same of the others, for comparison);
+        ``sets`` (number of subjects), ``headline`` (the test set's similarity, regression and
+        agreement) and ``other_sets`` (the same of the others, for comparison);
         None where there is no number.
     """
     members = list(split.values())
-    results = {name: _of_set(name, tests, regression, atlas) for name in SETS}
+    results = {name: _of_set(name, tests, regression, agreement, atlas) for name in SETS}
     return {
         "sets": {name: members.count(name) for name in SETS},
         "headline": {
@@ -244,17 +249,28 @@ def summarise(
     }
 
 
-def _of_set(name: str, tests: pd.DataFrame, regression: pd.DataFrame, atlas: str) -> dict[str, Any]:
-    """Similarity and regression of one set, ready for JSON."""
-    similarity = {row.pop("measure"): row for row in _rows(tests, set=name)}
-    lines = {
-        scale: {
-            f"{row.pop('y')} on {row.pop('x')}": row
-            for row in _rows(regression, set=name, atlas=atlas, scale=scale)
+def _of_set(
+    name: str, tests: pd.DataFrame, regression: pd.DataFrame, agreement: pd.DataFrame, atlas: str
+) -> dict[str, Any]:
+    """Similarity, regression and agreement of one set, ready for JSON."""
+
+    def of_pairs(table: pd.DataFrame) -> dict[str, Any]:
+        by_scale = {
+            scale: {
+                f"{row.pop('y')} on {row.pop('x')}": row
+                for row in _rows(table, set=name, atlas=atlas, scale=scale)
+            }
+            for scale in SCALES
         }
-        for scale in SCALES
-    }
-    return _without_nan({"similarity": similarity, "regression": {"atlas": atlas, **lines}})
+        return {"atlas": atlas, **by_scale}
+
+    return _without_nan(
+        {
+            "similarity": {row.pop("measure"): row for row in _rows(tests, set=name)},
+            "regression": of_pairs(regression),
+            "agreement": of_pairs(agreement),
+        }
+    )
 
 
 def _rows(table: pd.DataFrame, **where: Any) -> list[dict[str, Any]]:

@@ -103,7 +103,11 @@ def _told(row: pd.Series) -> str:
     share = row["share_of_ceiling"]
     if row["model"] == CEILING or row["gain"] == 0:
         return first
-    second = [] if np.isnan(share) else [f"{signed(100 * share, 0).lstrip('+')} % of ceiling"]
+    second = (
+        []
+        if np.isnan(share)
+        else [f"{signed(100 * share, 0).lstrip('+')} % of the way to the ceiling"]
+    )
     second += filter(None, [p_value(row["wilcoxon_p_holm"])])
     return "\n".join(filter(None, [first, ", ".join(second)]))
 

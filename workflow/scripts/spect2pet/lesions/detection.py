@@ -171,8 +171,8 @@ def _errors(images: Mapping[str, Mapping[str, Any]]) -> str:
     rates = (f"{image} {images[image]['false_deficits_per_brain']:.1f}" for image in IMAGES)
     said.append(f"false deficits a brain: {', '.join(rates)}")
     return "; ".join(said) + (
-        f"; P2P shows {own['invented']} that neither SPECT, PET nor the truth has, and of "
-        f"{own['deficits']} true deficits lacks {own['erased']} that SPECT and PET show"
+        f"; P2P invents {own['invented']} (in neither SPECT, PET nor the truth) and erases "
+        f"{own['erased']} of {own['deficits']} true deficits (SPECT and PET show them)"
     )
 
 
