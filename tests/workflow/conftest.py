@@ -68,6 +68,16 @@ def small_study(tmp_path_factory) -> Study:
 
 
 @pytest.fixture
+def copied_study(small_study, tmp_path):
+    """The finished small study, copied with its time stamps, to be changed."""
+    shutil.copytree(small_study.folder, tmp_path / "study", dirs_exist_ok=True)
+    copy = Study.__new__(Study)
+    copy.folder, copy.configfiles = tmp_path / "study", [SMALL]
+    assert copy.plan() == {}
+    return copy
+
+
+@pytest.fixture
 def study(tmp_path) -> Study:
     """A copy of the workflow that nothing has run in."""
     return Study(tmp_path)
