@@ -1,10 +1,11 @@
 """A small reading session of images that tell left from right, for several test files."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from spect2pet.core import tables
+from spect2pet.core import niivue, tables
 from spect2pet.readers import readers, reading_page
 
 RESOURCES = Path(__file__).parents[1] / "workflow" / "resources" / "reading"
@@ -37,8 +38,15 @@ def make_session(folder: Path, repeats: float = 0.2) -> readers.Session:
         folder / "session.html",
         reading_page.page_content(session, folder / "key.tsv", cases, SCALE),
         sources(),
+        viewer(),
     )
     return session
+
+
+@cache
+def viewer() -> dict[str, str]:
+    """What the page shows images with."""
+    return niivue.texts()
 
 
 def sources() -> dict[str, Path]:

@@ -1,5 +1,6 @@
 """A small finished study on disk for tests of the report, made of arrays and tables built here."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 from snakemake.utils import validate
 
 from cohort_settings import SCHEMA
-from spect2pet.core import provenance
+from spect2pet.core import niivue, provenance
 from spect2pet.core.images import write_image
 from spect2pet.core.provenance import write_json
 from spect2pet.core.tables import write_table
@@ -35,6 +36,12 @@ AFFINE = np.array([[2, 0, 0, -20], [0, 2, 0, -30], [0, 0, 2, -10], [0, 0, 0, 1.0
 SSIM = {"001": 0.90, "002": 0.85, "003": 0.70, "004": 0.75, "005": 0.80}
 GAINS = {"001": 0.09, "002": 0.08, "003": 0.10, "004": 0.05, "005": 0.12}
 STAMP = provenance.stamp({}, seed=7, code="0123456789abcdef", packages=["numpy"])
+
+
+@cache
+def viewer() -> dict[str, str]:
+    """What the page shows images with."""
+    return niivue.texts()
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -261,7 +268,7 @@ class Made:
         page = self.folder / "report.html"
         report.build(
             page, self.folder / "report", self.read(), captions=CAPTIONS, sources=SOURCES,
-            made_by=STAMP,
+            viewer=viewer(), made_by=STAMP,
         )  # fmt: skip
         return page
 

@@ -7,6 +7,7 @@ import pytest
 
 from reading_sessions import SCALE, SHAPE, make_session
 from spect2pet.readers import readers, readings
+from webgl_pages import BROWSER_OPTIONS, NO_WEBGL, SCRIPT, SLOW, is_of_the_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -27,8 +28,7 @@ class Reader:
         self.page.goto(path.as_uri())
 
     def hear(self, message):
-        # Only these tests read pixels back, of which Chromium warns.
-        if "willReadFrequently" not in message.text:
+        if SLOW not in message.text:
             self.complaints.append(message.text)
 
     def start(self, initials):
@@ -63,13 +63,12 @@ class Reader:
         with path.open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream)), path
 
-    def brightest(self, plane, panel=0):
+    def brightest(self, plane):
         """Where the brightest pixels of a plane lie: shares from the left and from the top."""
         return self.page.evaluate(
-            """([name, k]) => {
-              const panel = panels[k];
-              const cell = panel.cells.find((one) => one.name === name);
-              const data = panel.canvas.getContext("2d").getImageData(
+            """(name) => {
+              const cell = cellsOf(panels[0]).find((one) => one.name === name);
+              const data = pixelsOf(panels[0]).getImageData(
                 Math.ceil(cell.x), Math.ceil(cell.y), Math.floor(cell.w), Math.floor(cell.h));
               let [top, x, y, n] = [0, 0, 0, 0];
               for (let p = 0; p < data.data.length; p += 4) top = Math.max(top, data.data[p]);
@@ -79,15 +78,14 @@ class Reader:
               }
               return [x / n / data.width, y / n / data.height];
             }""",
-            [plane, panel],
+            plane,
         )
 
 
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
-        # Chromium refuses its sandbox to root, as in containers.
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
         yield browser
         browser.close()
 
@@ -101,10 +99,12 @@ def made(tmp_path_factory):
 @pytest.fixture
 def reader(browser, made):
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context.add_init_script(SCRIPT)
     reader = Reader(context, made[0] / "session.html", list(made[1].key["item"]))
     yield reader
     assert reader.complaints == []
-    assert set(reader.requests) == {(made[0] / "session.html").as_uri()}, "the network was asked"
+    asked = {url for url in reader.requests if not is_of_the_page(url)}
+    assert asked == {(made[0] / "session.html").as_uri()}, "the network was asked"
     context.close()
 
 
@@ -238,10 +238,10 @@ def test_the_crosshair_goes_where_the_mouse_points_in_both_images(reader, made):
     reader.shown(len(key_of(made[1], "blind")))
     cell, box = reader.page.evaluate(
         """() => { const box = panels[1].canvas.getBoundingClientRect();
-          return [panels[1].cells.find((one) => one.name === "axial"), [box.left, box.top]]; }"""
+          return [cellsOf(panels[1]).find((one) => one.name === "axial"), [box.left, box.top]]; }"""
     )
     x, y = box[0] + cell["x"] + cell["w"] * 0.25, box[1] + cell["y"] + cell["h"] * 0.25
-    before = reader.page.evaluate("panels.map((panel) => panel.canvas.toDataURL())")
+    before = reader.page.evaluate("panels.map((panel) => pixelsOf(panel).canvas.toDataURL())")
     reader.page.mouse.move(x + 30, y + 30)
     reader.page.mouse.down()
     reader.page.mouse.move(x, y)
@@ -249,7 +249,7 @@ def test_the_crosshair_goes_where_the_mouse_points_in_both_images(reader, made):
     place = reader.page.evaluate("view.place")
     assert place[0] == pytest.approx(0.75 * SHAPE[0], abs=1)
     assert place[1] == pytest.approx(0.75 * SHAPE[1], abs=1)
-    after = reader.page.evaluate("panels.map((panel) => panel.canvas.toDataURL())")
+    after = reader.page.evaluate("panels.map((panel) => pixelsOf(panel).canvas.toDataURL())")
     assert all(a != b for a, b in zip(before, after, strict=True))
     reader.page.mouse.wheel(0, -100)
     reader.until(f"view.place[2] === {place[2] + 1}")
@@ -261,8 +261,8 @@ def test_window_and_colours_change_what_is_seen(reader):
     reader.start("KL")
     reader.page.keyboard.press("x")
     reader.page.evaluate("view.place = [8, 10, 8]; redraw()")
-    middle = """() => { const cell = panels[0].cells.find((one) => one.name === "axial");
-      return [...panels[0].canvas.getContext("2d").getImageData(
+    middle = """() => { const cell = cellsOf(panels[0]).find((one) => one.name === "axial");
+      return [...pixelsOf(panels[0]).getImageData(
         cell.x + cell.w / 2, cell.y + cell.h / 2, 1, 1).data].slice(0, 3); }"""
     value = reader.page.evaluate(
         "panels[0].volume.voxels[8 + 20 * (10 + 24 * 8)] * panels[0].volume.slope"
@@ -281,14 +281,21 @@ def test_window_and_colours_change_what_is_seen(reader):
 def test_a_click_in_the_series_shows_that_slice(reader):
     reader.start("MN")
     reader.page.keyboard.press("v")
-    cells = reader.page.evaluate("panels[0].cells")
-    assert [cell["index"] for cell in cells] == sorted(cell["index"] for cell in cells)
+    cells = reader.page.evaluate("cellsOf(panels[0])")
+    slices = [round(cell["through"] * SHAPE[2] - 0.5) for cell in cells]
+    assert len(slices) == 20
+    assert slices == sorted(slices)
+    assert (slices[0], slices[-1]) == (1, SHAPE[2] - 2)
     box = reader.page.locator(".panel canvas").bounding_box()
     cell = cells[4]
+    # A quarter from the left is three quarters along the patient's axis, which goes to the left.
     reader.page.mouse.click(
-        box["x"] + cell["x"] + cell["w"] / 2, box["y"] + cell["y"] + cell["h"] / 2
+        box["x"] + cell["x"] + cell["w"] / 4, box["y"] + cell["y"] + cell["h"] / 4
     )
-    assert reader.page.evaluate("[view.series, view.place[2]]") == [False, cell["index"]]
+    assert reader.page.evaluate("view.series") is False
+    assert reader.page.evaluate("[...view.place]") == pytest.approx([15, 18, slices[4]], abs=1)
+    assert reader.page.evaluate("view.place[2]") == slices[4]
+    assert len(reader.page.evaluate("cellsOf(panels[0])")) == 3
 
 
 def test_an_answer_can_go_on_by_itself(reader):
@@ -296,7 +303,36 @@ def test_an_answer_can_go_on_by_itself(reader):
     reader.page.check("#auto")
     reader.page.keyboard.press("3")
     reader.shown(1)
-    assert reader.page.evaluate("Object.values(progress.answers).map((a) => a.value)") == ["3"]
+    answers = reader.page.evaluate("Object.values(progress.answers).map((a) => a.value)")
+    assert [value for value in answers if value] == ["3"]
+
+
+def test_the_keys_stay_the_pages_own_after_a_click_and_a_double_click_changes_nothing(reader):
+    reader.start("QR")
+    reader.page.locator("#high").fill("60")
+    reader.page.focus("#comment")
+    box = reader.page.locator(".panel canvas").bounding_box()
+    middle = (box["x"] + box["width"] / 6, box["y"] + box["height"] / 2)
+    reader.page.mouse.dblclick(*middle)
+    reader.page.mouse.click(*middle, button="right")
+    reader.page.keyboard.press("v")
+    assert reader.page.evaluate("view.series") is True
+    reader.page.keyboard.press("v")
+    assert len(reader.page.evaluate("cellsOf(panels[0])")) == 3
+    shown = reader.page.evaluate("panels[0].volume.image.cal_max * panels[0].volume.slope")
+    assert shown == pytest.approx(60)
+
+
+def test_without_webgl_the_page_says_so_and_does_not_start(browser, made):
+    context = browser.new_context()
+    context.add_init_script(NO_WEBGL)
+    reader = Reader(context, made[0] / "session.html", list(made[1].key["item"]))
+    assert "WebGL 2 is off" in reader.page.inner_text("#trouble")
+    reader.page.fill("#initials", "ST")
+    reader.page.keyboard.press("Enter")
+    assert reader.page.locator("#reading").is_hidden()
+    assert reader.complaints == []
+    context.close()
 
 
 def test_initials_that_cannot_be_used_do_not_start(reader):

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from report_studies import SETS, Made, image, lesion_summary, uncertainty_summary
+from webgl_pages import BROWSER_OPTIONS, NO_WEBGL, SCRIPT, SLOW, is_of_the_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -25,8 +26,7 @@ class Reader:
         self.page.goto(path.as_uri())
 
     def hear(self, message):
-        # Only these tests read pixels back, of which Chromium warns.
-        if "willReadFrequently" not in message.text:
+        if SLOW not in message.text:
             self.complaints.append(message.text)
 
     def shown(self, label, model="p2p"):
@@ -52,8 +52,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
-        # Chromium refuses its sandbox to root, as in containers.
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
         yield browser
         browser.close()
 
@@ -69,12 +68,14 @@ def report(tmp_path_factory):
 @pytest.fixture
 def reader(browser, report):
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(SCRIPT)
     reader = Reader(context, report)
     yield reader
     assert reader.complaints == []
     folder = report.with_suffix("").as_uri()
     for url in reader.requests:
-        assert url.startswith(("data:", report.as_uri(), folder)), "the network was asked"
+        told = is_of_the_page(url) or url.startswith((report.as_uri(), folder))
+        assert told, "the network was asked"
     context.close()
 
 
@@ -140,16 +141,16 @@ def test_the_crosshair_goes_where_the_mouse_points_in_all_panels(reader):
     reader.shown("003")
     cell, box = reader.page.evaluate(
         """() => { const box = panels[1].panel.canvas.getBoundingClientRect();
-          const cells = panels[1].panel.cells;
+          const cells = cellsOf(panels[1].panel);
           return [cells.find((one) => one.name === "axial"), [box.left, box.top]]; }"""
     )
-    before = reader.page.evaluate("panels.map(({ panel }) => panel.canvas.toDataURL())")
+    before = reader.page.evaluate("panels.map(({ panel }) => pixelsOf(panel).canvas.toDataURL())")
     # A quarter from the left and from the top is the patient's right, in front: the bright cube.
     reader.page.mouse.click(
         box[0] + cell["x"] + cell["w"] * 0.25, box[1] + cell["y"] + cell["h"] * 0.25
     )
     assert reader.page.evaluate("shared.place.slice(0, 2)") == pytest.approx([15, 18], abs=1)
-    after = reader.page.evaluate("panels.map(({ panel }) => panel.canvas.toDataURL())")
+    after = reader.page.evaluate("panels.map(({ panel }) => pixelsOf(panel).canvas.toDataURL())")
     assert len(before) == 6
     assert all(a != b for a, b in zip(before, after, strict=True))
     z = reader.page.evaluate("shared.place[2]")
@@ -166,9 +167,9 @@ def test_no_difference_is_white_and_windows_change_what_is_seen(reader):
     reader.page.keyboard.press("x")
     reader.page.evaluate("shared.place = [14, 18, 12]; redraw()")
     pixel = """(name) => { const { panel } = panels.find((one) => one.name === name);
-      const cell = panel.cells.find((one) => one.name === "axial");
+      const cell = cellsOf(panel).find((one) => one.name === "axial");
       const x = cell.x + cell.w * (1 - 14.5 / 20), y = cell.y + cell.h * (1 - 18.5 / 24);
-      return [...panel.canvas.getContext("2d").getImageData(x, y, 1, 1).data].slice(0, 3); }"""
+      return [...pixelsOf(panel).getImageData(x, y, 1, 1).data].slice(0, 3); }"""
     # The cube is 70 in all images.
     assert reader.page.evaluate(pixel, "P2P − PET") == pytest.approx([247] * 3, abs=3)
     reader.page.select_option("#colours", "Grey")
@@ -213,14 +214,26 @@ def test_a_page_without_its_folder_says_what_is_missing(browser, report, tmp_pat
     context.close()
 
 
-@pytest.mark.parametrize("width", [390, 820, 1280, 1920])
-def test_nothing_is_wider_than_the_screen(browser, report, width):
-    context = browser.new_context(viewport={"width": width, "height": 800})
+def test_without_webgl_a_subject_has_its_numbers_and_says_why_no_images(browser, report):
+    context = browser.new_context()
+    context.add_init_script(NO_WEBGL)
     page = context.new_page()
+    page.goto(f"{report.as_uri()}#subject=003")
+    page.wait_for_selector("#trouble:has-text('WebGL 2 is off')")
+    assert page.locator("#details table").count() > 0
+    context.close()
+
+
+def test_nothing_is_wider_than_the_screen(browser, report):
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(120_000)
     for where in ("", "#subject=003"):
         page.goto(report.as_uri() + where)
         if where:
             page.reload()
             page.wait_for_selector('#viewer[data-shown="003 p2p"]')
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for width in (390, 820, 1280, 1920):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, where
     context.close()

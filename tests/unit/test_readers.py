@@ -243,7 +243,7 @@ def test_an_empty_mask_is_named(tmp_path):
 def test_a_page_that_nobody_could_send_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(reading_page, "LARGEST_PAGE", 1000)
     with pytest.raises(InputError, match="lower `readers: subjects`"):
-        reading_page.write_page(tmp_path / "session.html", {}, sources())
+        reading_page.write_page(tmp_path / "session.html", {}, sources(), {})
     assert not list(tmp_path.iterdir())
 
 

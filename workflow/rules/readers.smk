@@ -24,7 +24,7 @@ rule build_reading_session:
     log:
         log_of("build_reading_session"),
     conda:
-        "../../envs/statistics.yaml"
+        "../../envs/pages.yaml"
     threads: config["threads"]["evaluate"]
     resources:
         mem_mb=2000,

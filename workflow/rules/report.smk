@@ -41,7 +41,7 @@ rule build_report:
     log:
         log_of("build_report"),
     conda:
-        "../../envs/statistics.yaml"
+        "../../envs/pages.yaml"
     threads: config["threads"]["evaluate"]
     resources:
         mem_mb=2000,

@@ -5,7 +5,7 @@ from spect2pet.core import runtime
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     from pathlib import Path
 
-    from spect2pet.core import provenance, tables
+    from spect2pet.core import niivue, provenance, tables
     from spect2pet.core.errors import InputError
     from spect2pet.readers import readers, reading_page
 
@@ -28,11 +28,15 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
         model=params.model,
     )
     made_by = provenance.stamp(
-        params.settings, params.settings["seed"], params.code, ["nibabel", "numpy", "pandas"]
+        params.settings,
+        params.settings["seed"],
+        params.code,
+        ["ipyniivue", "nibabel", "numpy", "pandas"],
     )
     tables.write_table(snakemake.output.key, session.key, readers.KEY_COLUMNS, made_by)
     reading_page.write_page(
         snakemake.output.page,
         reading_page.page_content(session, snakemake.output.key, cases, params.settings["scale"]),
         {name: Path(source[name]) for name in ("page", "style", "viewer", "script")},
+        niivue.texts(),
     )

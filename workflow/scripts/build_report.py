@@ -5,7 +5,7 @@ from spect2pet.core import runtime
 with runtime.job(snakemake.log[0], snakemake.params.threads):
     from pathlib import Path
 
-    from spect2pet.core import provenance
+    from spect2pet.core import niivue, provenance
     from spect2pet.report import report, report_study
 
     source, params = snakemake.input, snakemake.params
@@ -24,9 +24,10 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
         study,
         captions={Path(path).stem: Path(path).read_text("utf-8") for path in source.captions},
         sources={name: Path(source[name]) for name in ("page", "style", "viewer", "script")},
+        viewer=niivue.texts(),
         made_by=provenance.stamp(
             {"first": params.first},
             code=params.code,
-            packages=["matplotlib", "nibabel", "numpy", "pandas"],
+            packages=["ipyniivue", "matplotlib", "nibabel", "numpy", "pandas"],
         ),
     )

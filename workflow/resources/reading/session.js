@@ -14,10 +14,7 @@ const SIDES = ["left", "right"];
 const COLUMNS = ["session", "commitment", "reader", "part", "item", "value", "seconds", "comment"];
 
 const colourMaps = Object.fromEntries(
-  Object.entries(session.colours).map(([name, text]) => [
-    name,
-    Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)),
-  ]),
+  Object.entries(session.colours).map(([name, text]) => [name, { name, table: bytesOf(text) }]),
 );
 const view = {
   colours: Object.values(colourMaps)[0],
@@ -190,34 +187,36 @@ function note(text) {
 
 async function showImages(item) {
   const names = item.names ?? (item.part === "real" ? ["Left", "Right"] : [""]);
-  if (panels.length !== item.images.length) {
-    const boxes = item.images.map(() => {
-      const box = document.createElement("div");
-      box.className = "panel";
-      box.append(document.createElement("h3"), document.createElement("canvas"));
-      return box;
-    });
-    byId("panels").replaceChildren(...boxes);
-    panels = boxes.map((box) => new Panel(box.lastChild, view, redraw));
-  }
-  [...byId("panels").children].forEach((box, k) => {
-    box.firstChild.textContent = names[k];
-    box.firstChild.hidden = !names[k];
-  });
   const shown = await Promise.all(item.images.map(volumeOf));
+  const ready = await panelsFor(shown.length, redraw);
   if (items[progress.at] !== item) return; // the reader went on while it was unpacked
+  panels = ready;
+  const boxes = panels.map(({ frame }, k) => {
+    const [box, title] = [document.createElement("div"), document.createElement("h3")];
+    box.className = "panel";
+    title.textContent = names[k];
+    title.hidden = !names[k];
+    box.append(title, frame);
+    return box;
+  });
+  byId("panels").replaceChildren(...boxes);
   view.place = shown[0].size.map((length) => Math.floor(length / 2));
   setRange(shown[0]);
-  panels.forEach((panel, k) => panel.show(shown[k]));
+  panels.forEach((panel, k) => panel.show(shown[k], view));
   showChoice(item);
   showWindow();
   byId("reading").dataset.shown = item.id;
 }
 
+// A NIfTI-1 file of bytes: its voxels, size (voxels) and slope to CBF.
 async function volumeOf(id) {
   if (!volumes.has(id)) {
     if (volumes.size > 12) volumes.delete(volumes.keys().next().value);
-    volumes.set(id, await readVolume(session.images[id]));
+    const file = await unzip(session.images[id]);
+    const header = new DataView(file);
+    const size = [0, 1, 2].map((axis) => header.getInt16(42 + 2 * axis, true));
+    const voxels = new Uint8Array(file, header.getFloat32(108, true));
+    volumes.set(id, await volumeFrom(size, header.getFloat32(112, true), voxels));
   }
   return volumes.get(id);
 }
@@ -244,7 +243,7 @@ function showWindow() {
   });
   const context = byId("bar").getContext("2d");
   for (let k = 0; k < 256; k++) {
-    context.fillStyle = `rgb(${view.colours.subarray(3 * k, 3 * k + 3).join(",")})`;
+    context.fillStyle = `rgb(${view.colours.table.subarray(3 * k, 3 * k + 3).join(",")})`;
     context.fillRect(k, 0, 1, 12);
   }
   redraw();
@@ -403,8 +402,18 @@ for (const reader of keptReaders()) {
   button.addEventListener("click", () => begin(reader));
   byId("known").append(button);
 }
+function refuse(text) {
+  byId("trouble").textContent = text;
+  for (const button of byId("start").querySelectorAll("button")) button.disabled = true;
+}
 if (!window.DecompressionStream || !window.crypto?.subtle) {
-  byId("trouble").textContent =
-    "This browser is too old, or the page was not opened from a file: use a current Chrome, Edge, Firefox or Safari.";
+  refuse(
+    "This browser is too old, or the page was not opened from a file: use a current Chrome, Edge, Firefox or Safari.",
+  );
+} else if (!canShow) {
+  refuse(NO_WEBGL);
+} else {
+  // A pair's panels, while the reader reads what this is.
+  panelsFor(2, redraw).catch((error) => refuse(error.message));
 }
 byId("initials").focus();

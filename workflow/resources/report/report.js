@@ -89,12 +89,9 @@ function load(path) {
   });
 }
 
-const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-
 // Undoes report_images.pack: gzip, then sums along z, y and x, each modulo 256.
 async function unpack(packed, [nx, ny, nz]) {
-  const stream = new Blob([bytesOf(packed)]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const voxels = new Uint8Array(await new Response(stream).arrayBuffer());
+  const voxels = new Uint8Array(await unzip(packed));
   for (let k = nx * ny; k < voxels.length; k++) voxels[k] += voxels[k - nx * ny];
   for (let z = 0; z < nz; z++) {
     const start = z * nx * ny;
@@ -108,11 +105,11 @@ async function unpack(packed, [nx, ny, nz]) {
 
 // --- Panels ------------------------------------------------------------------------
 
-const colours = {
-  flow: Object.fromEntries(Object.entries(data.colours.flow).map(([k, v]) => [k, bytesOf(v)])),
-  difference: bytesOf(data.colours.other.difference),
-  uncertainty: bytesOf(data.colours.other.uncertainty),
-};
+const tablesOf = (texts) =>
+  Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => [name, { name, table: bytesOf(text) }]),
+  );
+const colours = { flow: tablesOf(data.colours.flow), ...tablesOf(data.colours.other) };
 const MIDDLE = 127; // the step of a difference of nothing
 const shared = { place: [0, 0, 0], crosshair: true };
 
@@ -135,25 +132,25 @@ const views = {
   difference: viewOf(colours.difference, [0, 1]),
   uncertainty: viewOf(colours.uncertainty, [0, 1]),
 };
-let panels = []; // { box, panel, kind, volume, read }
+let panels = []; // { name, box, panel, kind, volume, read }
 let shown = null; // label of the subject
 let geometry = null;
 
-function differenceOf(a, b, volume) {
+function differenceOf(a, b) {
   const voxels = new Uint8Array(a.length);
   for (let k = 0; k < a.length; k++) {
     voxels[k] = Math.min(Math.max(MIDDLE + a[k] - b[k], 0), 2 * MIDDLE);
   }
-  return { ...volume, voxels };
+  return voxels;
 }
 
-// The panels of a subject: name, how it is shown, its volume, and the value at a voxel.
+// The panels of a subject: name, how it is shown, its voxels and their slope, and the value at one.
 function pictures(subject, images, doubt) {
-  const volume = (voxels, slope = subject.slope) => ({ size: subject.size, slope, voxels });
   const flow = (name) => ({
     name,
     kind: "flow",
-    volume: volume(images[name]),
+    voxels: images[name],
+    slope: subject.slope,
     read: (k) => (images[name][k] * subject.slope).toFixed(0),
   });
   const list = ["SPECT", "P2P", "PET"].filter((name) => images[name]).map(flow);
@@ -162,7 +159,8 @@ function pictures(subject, images, doubt) {
       list.push({
         name: `${name} − PET`,
         kind: "difference",
-        volume: differenceOf(images[name], images.PET, volume(null)),
+        voxels: differenceOf(images[name], images.PET),
+        slope: subject.slope,
         read: (k) => signed((images[name][k] - images.PET[k]) * subject.slope),
       });
     }
@@ -171,7 +169,8 @@ function pictures(subject, images, doubt) {
     list.push({
       name: "Uncertainty of P2P (SD)",
       kind: "uncertainty",
-      volume: volume(images.uncertainty, doubt),
+      voxels: images.uncertainty,
+      slope: doubt,
       read: (k) => (images.uncertainty[k] * doubt).toFixed(1),
     });
   }
@@ -180,12 +179,11 @@ function pictures(subject, images, doubt) {
 
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(0)}`;
 
-function showPanels(list) {
+function showPanels(list, viewers, volumes) {
   if (panels.map(({ name }) => name).join() !== list.map(({ name }) => name).join()) {
-    const boxes = list.map(({ name, kind }) => {
+    const boxes = list.map(({ name, kind }, k) => {
       const box = document.createElement("div");
       const title = document.createElement("h3");
-      const canvas = document.createElement("canvas");
       const size = document.createElement("button");
       box.className = `panel ${kind}`;
       size.type = "button";
@@ -195,16 +193,16 @@ function showPanels(list) {
         if (box.classList.toggle("wide")) box.scrollIntoView({ block: "center" });
       });
       title.append(name, document.createElement("output"), document.createElement("small"), size);
-      box.append(title, canvas);
-      return { box, panel: new Panel(canvas, views[kind], redraw) };
+      box.append(title, viewers[k].frame);
+      return { box, panel: viewers[k] };
     });
     byId("panels").replaceChildren(...boxes.map(({ box }) => box));
     panels = list.map((one, k) => ({ ...boxes[k], ...one }));
   } else {
     panels = list.map((one, k) => ({ box: panels[k].box, panel: panels[k].panel, ...one }));
   }
-  for (const { box, panel, kind, volume } of panels) {
-    panel.volume = volume;
+  for (const [k, { box, panel, kind }] of panels.entries()) {
+    panel.show(volumes[k], views[kind]);
     const [low, high] = views[kind].window;
     if (kind === "uncertainty") box.querySelector("small").textContent = `colours ${low} to ${high.toFixed(1)}`;
   }
@@ -238,7 +236,7 @@ function setWindows() {
   views.flow.window = [windows.low, windows.high];
   const middle = MIDDLE * geometry.slope;
   views.difference.window = [middle - windows.limit, middle + windows.limit];
-  const bars = { "bar-flow": views.flow.colours, "bar-difference": colours.difference };
+  const bars = { "bar-flow": views.flow.colours.table, "bar-difference": colours.difference.table };
   for (const [id, table] of Object.entries(bars)) {
     const strip = new ImageData(256, 1);
     for (let k = 0; k < 256; k++) strip.data.set([...table.subarray(3 * k, 3 * k + 3), 255], 4 * k);
@@ -258,6 +256,7 @@ async function open(label) {
   byId("viewer").hidden = false;
   if (first) scrollTo(0, 0);
   byId("trouble").textContent = "";
+  if (!panels.length) byId("place").textContent = "Preparing the images …";
   byId("who").replaceChildren(`Subject ${label}`);
   if (about.set) {
     const set = document.createElement("small");
@@ -268,23 +267,32 @@ async function open(label) {
     const [subject, made] = [await load(`sub-${label}.js`), await load(`${model}/sub-${label}.js`)];
     const packed = Object.entries({ ...subject.images, ...made.images });
     const voxels = await Promise.all(packed.map(([, text]) => unpack(text, subject.size)));
-    if (shown !== label || made.model !== model) return; // the reader went on meanwhile
+    const isStale = () => shown !== label || made.model !== model; // the reader went on meanwhile
+    if (isStale()) return;
+    byId("details").innerHTML = made.details + subject.details;
+    byId("overlay").hidden = !about.overlay;
+    if (about.overlay) byId("overlay").firstChild.src = `${data.folder}/sub-${label}.webp`;
+    if (!canShow) throw new Error(NO_WEBGL);
     const images = Object.fromEntries(packed.map(([name], k) => [name, voxels[k]]));
+    const doubt = made.uncertaintySlope ?? 1;
+    const list = pictures(subject, images, doubt);
+    const volumes = await Promise.all(
+      list.map(({ slope, voxels }) => volumeFrom(subject.size, slope, voxels)),
+    );
+    const viewers = await panelsFor(list.length, redraw);
+    if (isStale()) return;
     const moved = !geometry || geometry.label !== label;
     geometry = subject;
     if (moved) shared.place = subject.size.map((length) => Math.floor(length / 2));
     byId("low").max = byId("high").max = Math.ceil(subject.slope * 255);
     byId("unit").textContent = subject.relative ? "relative, brain mean 50" : "mL/100 g/min";
     for (const part of all(".of-difference")) part.hidden = !images.PET;
-    const doubt = made.uncertaintySlope ?? 1;
     views.uncertainty.window = [0, 63 * doubt];
-    showPanels(pictures(subject, images, doubt));
+    showPanels(list, viewers, volumes);
     setWindows();
-    byId("details").innerHTML = made.details + subject.details;
-    byId("overlay").hidden = !about.overlay;
-    if (about.overlay) byId("overlay").firstChild.src = `${data.folder}/sub-${label}.webp`;
     byId("viewer").dataset.shown = `${label} ${model}`;
   } catch (error) {
+    byId("place").textContent = "";
     byId("trouble").textContent = window.DecompressionStream
       ? error.message
       : "This browser is too old to unpack the images; use a current Chrome, Edge, Firefox or Safari.";

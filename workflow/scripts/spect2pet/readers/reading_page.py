@@ -132,7 +132,12 @@ def page_content(
     }
 
 
-def write_page(path: str | Path, content: Mapping[str, Any], sources: Mapping[str, Path]) -> None:
+def write_page(
+    path: str | Path,
+    content: Mapping[str, Any],
+    sources: Mapping[str, Path],
+    viewer: Mapping[str, str],
+) -> None:
     """Write the page whole or not at all.
 
     Args:
@@ -140,6 +145,7 @@ def write_page(path: str | Path, content: Mapping[str, Any], sources: Mapping[st
         content: what `page_content` gave.
         sources: the files that take the places ``style``, ``viewer`` and ``script`` in the file
             ``page``.
+        viewer: what `niivue.texts` gave, for the places of these names.
 
     Raises:
         InputError: the page would be larger than `LARGEST_PAGE`.
@@ -147,6 +153,8 @@ def write_page(path: str | Path, content: Mapping[str, Any], sources: Mapping[st
     page = sources["page"].read_text(encoding="utf-8")
     for name in ("style", "viewer", "script"):
         page = page.replace(f"/*{{{name}}}*/", sources[name].read_text(encoding="utf-8"))
+    for name, text in viewer.items():
+        page = page.replace(f"/*{{{name}}}*/", text)
     # "<" would let a text of the config end the script that holds it.
     text = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
     page = page.replace("/*{session}*/", text)

@@ -21,6 +21,7 @@ def build(
     *,
     captions: Mapping[str, str],
     sources: Mapping[str, Path],
+    viewer: Mapping[str, str],
     made_by: Mapping[str, Any],
 ) -> None:
     """Write the report; the page comes last, so that there is none without its folder.
@@ -31,6 +32,7 @@ def build(
         study: what the report tells.
         captions: captions of tables and figures (reStructuredText), by name.
         sources: the files that the page is made of, as `report_page.write_page` takes them.
+        viewer: what `niivue.texts` gave.
         made_by: what `provenance.stamp` gave.
 
     Raises:
@@ -48,6 +50,7 @@ def build(
         study,
         captions=captions,
         sources=sources,
+        viewer=viewer,
         colours=report_images.colour_tables(),
         made_by=made_by,
     )

@@ -106,6 +106,7 @@ def write_page(
     *,
     captions: Mapping[str, str],
     sources: Mapping[str, Path],
+    viewer: Mapping[str, str],
     colours: Mapping[str, Any],
     made_by: Mapping[str, Any],
 ) -> None:
@@ -116,6 +117,7 @@ def write_page(
         study: what it tells.
         captions: captions of tables and figures (reStructuredText), by name.
         sources: the files ``page``, ``style``, ``viewer``, ``script``.
+        viewer: what `niivue.texts` gave.
         colours: what `report_images.colour_tables` gave.
         made_by: what `provenance.stamp` gave.
     """
@@ -151,6 +153,8 @@ def write_page(
     page = sources["page"].read_text(encoding="utf-8")
     for name in ("style", "viewer", "script"):
         page = page.replace(f"/*{{{name}}}*/", sources[name].read_text(encoding="utf-8"))
+    for name, content in viewer.items():
+        page = page.replace(f"/*{{{name}}}*/", content)
     # "<" would let a text end the script that holds it.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     page = page.replace("/*{data}*/", text)
