@@ -25,10 +25,12 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/readers.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/describe.smk"
 
 
 rule all:
-    """The whole study: every table and figure, the checks behind them, and the report."""
+    """The whole study: every table and figure, the checks behind them, the report, and a record
+    of where it all comes from."""
     default_target: True
     input:
         participants=PARTICIPANTS,
@@ -37,6 +39,7 @@ rule all:
         results=RESULTS,
         figures=FIGURES,
         report="results/report.html",
+        provenance=rules.describe_study.output.crate,
 
 
 rule subjects_table:

@@ -20,6 +20,8 @@ SPEAKING = (
     "candidates",
     "pairing",
     "bids_export",
+    "folders",
+    "payload",
 )
 #: What functions return that give a sentence or nothing.
 COMPLAINT = "str | None"

@@ -217,6 +217,7 @@ def test_a_model_trained_elsewhere_makes_p2p_of_spect_alone(small_study, tmp_pat
         "infer_ensemble",
         "tabulate_inference",
         "build_report",
+        "describe_study",
         "all",
     }
     study.run(*own)

@@ -218,6 +218,23 @@ def of_spect(function):
     return lambda wildcards: function(SimpleNamespace(subject=wildcards.subject, modality="spect"))
 
 
+def raw_images():
+    """Label, modality and path of every raw image of the user's; the cohort's are results."""
+    if config["subjects"] is None:
+        return []
+    wanted = [(s, "spect") for s in SUBJECTS.index] + [(s, "pet") for s in PAIRED]
+    found = [(*who, raw_image(SimpleNamespace(subject=who[0], modality=who[1]))) for who in wanted]
+    return [image for image in found if image[2]]
+
+
+def given_files(kind):
+    """An input function: what the user gave. The report of Snakemake shows no function's paths."""
+    paths = {"raw": [path for *_, path in raw_images()]} | {
+        name: [config[name]] if config[name] else [] for name in ("subjects", "model")
+    }
+    return lambda wildcards: paths[kind]
+
+
 def transform_of(wildcards):
     """Transform between a subject's PET and SPECT; nothing where the study grid lies in SPECT."""
     if wildcards.subject in ALONE:

@@ -51,7 +51,8 @@ rule build_report:
         models=MODELS,
         first=next(iter(TRAINED or MODELS)),
         subjects=list(SUBJECTS.index),
-        config=config,
+        # What is said of the study to an archive changes no page.
+        config={key: config[key] for key in config if key != "publication"},
         subgroups=subgroups(),
         card=CARD,
         threads=config["threads"]["evaluate"],

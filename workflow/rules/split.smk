@@ -4,7 +4,12 @@
 rule split_subjects:
     """Write the seeded, stratified split; the table's split column goes before it."""
     output:
-        table="results/split/split.tsv",
+        table=report(
+            "results/split/split.tsv",
+            caption="../report/split.rst",
+            category="Tables",
+            labels={"table": "Sets of the subjects", "model": "all"},
+        ),
         sidecar="results/split/split.json",
     log:
         log_of("split_subjects"),

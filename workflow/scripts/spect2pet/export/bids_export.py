@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from spect2pet.core import tables
+from spect2pet.core import folders, tables
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import CBF_UNIT, sidecar_path
 from spect2pet.core.provenance import RESEARCH_ONLY, VERSION, write_json
@@ -132,30 +132,8 @@ def export_dataset(
         InputError: names of two models become one, a sidecar is damaged, or the disk does not
             take the files.
     """
-    output = Path(output)
-    partial = output.with_name(f".{output.name}-partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
+    with folders.whole(output) as partial:
         _fill(partial, study, groups, code)
-        _take_place(partial, output)
-    except OSError as error:
-        raise InputError(
-            f"{output}: cannot be written ({error.strerror or error}); "
-            "see that its folder may be written to and that the disk has room"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _take_place(partial: Path, output: Path) -> None:
-    """Put a finished folder where an older one may be, which cannot be replaced in one step."""
-    old = output.with_name(f".{output.name}-old")
-    shutil.rmtree(old, ignore_errors=True)
-    if output.exists():
-        output.rename(old)
-    partial.rename(output)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def labels_of(models: Sequence[str]) -> dict[str, str]:

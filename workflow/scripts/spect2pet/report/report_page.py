@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from spect2pet.core import files
+from spect2pet.core.privacy import PRIVATE
 from spect2pet.core.provenance import RESEARCH_ONLY
 from spect2pet.evaluate import published
 from spect2pet.evaluate.evaluation import HEADLINE_MEASURE, HEADLINE_SET, MEASURES
@@ -23,9 +24,6 @@ from spect2pet.report.report_study import (
     outside_training,
     warnings_of,
 )
-
-#: Keys of the config whose values are paths or words of a header, which may name somebody.
-PRIVATE = ("subjects", "scan", "model", "spect_series", "pet_series", "scores", "key")
 
 #: What stands above the table of subjects where networks were trained.
 SEEN = (

@@ -1,0 +1,92 @@
+"""Describe: where the study comes from, for other programs and for an archive."""
+
+from snakemake import __version__ as snakemake_version
+from spect2pet.core import privacy
+from spect2pet.describe import payload
+
+ENDS = (".nii.gz", ".json")
+
+# Every table of the study with its sidecar.
+TABLES = [
+    *REPORTED,
+    *rules.build_report.input.sidecars,
+    *expand("results/split/split.{end}", end=["tsv", "json"] if SPLIT_TABLE else []),
+    *of_models(
+        *expand(model_file("history.{end}"), end=["tsv", "json"], allow_missing=True),
+        models=[] if GIVEN else MODELS,
+    ),
+    *of_models(
+        *expand(study_table("lesion_scores.{end}"), end=["tsv", "json"], allow_missing=True),
+        models=EVALUATED if DEFICITS_KNOWN else [],
+    ),
+]
+CARDS = [
+    *of_models(published("{model}.json"), models=TRAINED),
+    *of_models(model_file("training.json"), models=[] if GIVEN else MODELS),
+]
+# Images that results are about.
+IMAGES = [
+    *of_everyone(registered("space-study_spect.nii.gz")),
+    *of_subjects(registered("space-study_pet.nii.gz")),
+    *of_models(*of_everyone(synthetic("space-study_desc-p2p_spect.nii.gz"))),
+    *of_models(
+        *of_everyone(synthetic("space-study_desc-uncertainty_spect.nii.gz")), models=ENSEMBLES
+    ),
+]
+# What lies between raw images and results.
+BETWEEN = [
+    *PARTICIPANTS,
+    *SIMULATED,
+    *of_everyone(prepared("spect{end}"), end=ENDS),
+    *of_subjects(prepared("pet{end}"), end=ENDS),
+    *of_everyone(registered("space-study_spect.json")),
+    *of_subjects(registered("space-study_pet.json")),
+    *of_subjects(registered("space-study_desc-brain_mask{end}"), end=ENDS),
+    *of_subjects(registered("space-study_desc-aal_dseg{end}"), end=ENDS),
+    *of_subjects(registered("desc-check_registration.json")),
+    *of_models(*of_everyone(synthetic("space-study_desc-p2p_spect.json"))),
+]
+
+
+rule describe_study:
+    """The study as a Workflow Run RO-Crate (Soiland-Reyes et al., Data Science 2022; Leo et al.,
+    PLoS ONE 2024): workflow, configuration, tables, figures and the report, with checksums of
+    these and of all images. Without a scan or a path of the user's, to be given to an archive."""
+    input:
+        report=rules.build_report.output.page,
+        tables=TABLES,
+        figures=FIGURES,
+        cards=CARDS,
+        networks=of_models(published("{model}.safetensors"), models=TRAINED),
+        images=IMAGES,
+        between=BETWEEN,
+        table=given_files("subjects"),
+        model=given_files("model"),
+        raw=given_files("raw"),
+    output:
+        crate=report(
+            directory("results/provenance"),
+            patterns=["ro-crate-{file,metadata}.json", "{file,checksums}.sha256"],
+            caption="../report/provenance.rst",
+            category="Provenance",
+            labels={"file": "{file}"},
+        ),
+    log:
+        log_of("describe_study"),
+    conda:
+        "../../envs/provenance.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_of("describe_study"),
+        config=privacy.nameless(config),
+        simulated=config["subjects"] is None,
+        raw=[image[:2] for image in raw_images()],
+        workflow=lambda wildcards: payload.workflow_fingerprint(),
+        subjects=len(SUBJECTS),
+        engine=snakemake_version,
+        threads=1,
+    script:
+        "../scripts/describe_study.py"

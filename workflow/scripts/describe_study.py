@@ -1,0 +1,28 @@
+"""Write the study as a Workflow Run RO-Crate."""
+
+from spect2pet.core import runtime
+
+with runtime.job(snakemake.log[0], snakemake.params.threads):
+    from spect2pet.describe import crate, payload
+
+    source, params = snakemake.input, snakemake.params
+    crate.describe(
+        snakemake.output.crate,
+        crate.Study(
+            kept={
+                "report": [source.report],
+                "tables": source.tables,
+                "figures": source.figures,
+                "networks": source.cards,
+            },
+            named={"networks": source.networks, "images": source.images},
+            others=source.between,
+            workflow=payload.workflow_files(),
+            given={"table": source["table"], "model": source.model},
+            raw=[(*who, path) for who, path in zip(params.raw, source.raw, strict=True)],
+            subjects=params.subjects,
+            simulated=params.simulated,
+        ),
+        config=params.config,
+        snakemake_version=params.engine,
+    )

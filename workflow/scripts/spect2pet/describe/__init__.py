@@ -1,0 +1,1 @@
+"""Describe: where a study comes from, in a form that other programs read."""
