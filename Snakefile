@@ -12,6 +12,12 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+
+
+# null, the default, runs the jobs without a container.
+containerized: config["container"]
+
+
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/discover.smk"
 include: "workflow/rules/prepare.smk"

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -126,7 +127,9 @@ CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 def environment_packages(path: Path) -> dict[str, str]:
     """Ranges of an environment by the names that pip uses, conda's and pip's parts together."""
     content = yaml.safe_load(path.read_text())
-    assert content["channels"] == ["conda-forge"]
+    # Snakemake itself is in bioconda.
+    bioconda = ["bioconda"] if path.stem == "workflow" else []
+    assert content["channels"] == ["conda-forge", *bioconda]
     packages = {}
     for entry in content["dependencies"]:
         for text in entry["pip"] if isinstance(entry, dict) else [entry]:
@@ -161,20 +164,31 @@ def test_the_lock_lies_within_the_ranges():
         assert version in SpecifierSet(limits), f"{name} {version} is not {limits}"
 
 
-def imports_of(environment: str) -> set[str]:
-    """Packages that the scripts of an environment's rules import, directly or by the library."""
+def imports_of(environment: str, folder: Path) -> set[str]:
+    """Packages that the scripts of an environment's rules import, directly or by the library.
+
+    Of the environment that Snakemake itself works in, what the rule files import.
+    """
     from spect2pet.core import provenance
 
+    scripts = [
+        ROOT / "workflow" / "scripts" / f"{name}.py"
+        for name, text in RULES.items()
+        if f"envs/{environment}.yaml" in section(text, "conda")
+    ]
+    if environment == "workflow":
+        text = "\n".join(path.read_text() for path in RULE_FILES)
+        imports = re.findall(r"^(?:import|from) .*$", text, re.M)
+        scripts = [folder / "planning.py"]
+        scripts[0].write_text("\n".join(imports))
     found: set[str] = set()
-    for name, text in RULES.items():
-        if f"envs/{environment}.yaml" in section(text, "conda"):
-            script = ROOT / "workflow" / "scripts" / f"{name}.py"
-            # runtime imports torch only for the scripts that ask it to.
-            reached = [m for m in provenance.reached_modules(script) if m.stem != "runtime"]
-            for path in (script, *reached):
-                pattern = r"^\s*(?:import|from) (\w+)|_package\(\"(\w+)\"\)"
-                for imported, shipped in re.findall(pattern, path.read_text(), re.M):
-                    found.add(imported or shipped)
+    for script in scripts:
+        # runtime imports torch only for the scripts that ask it to.
+        reached = [m for m in provenance.reached_modules(script) if m.stem != "runtime"]
+        for path in (script, *reached):
+            pattern = r"^\s*(?:import|from) (\w+)|_package\(\"(\w+)\"\)"
+            for imported, shipped in re.findall(pattern, path.read_text(), re.M):
+                found.add(imported or shipped)
     return found
 
 
@@ -187,11 +201,39 @@ LOADED_BY = {"python-gdcm": "pydicom"}
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
-def test_environments_hold_what_their_rules_import_and_nothing_else(path):
-    third_party = {IMPORT_NAMES.get(name, name) for name in imports_of(path.stem)} & set(RANGES)
+def test_environments_hold_what_their_rules_import_and_nothing_else(path, tmp_path):
+    imported = imports_of(path.stem, tmp_path)
+    third_party = {IMPORT_NAMES.get(name, name) for name in imported} & set(RANGES)
     third_party |= {name for name, by in LOADED_BY.items() if by in third_party}
     packages = set(environment_packages(path)) - {"python", "pip"}
     assert packages == third_party
+
+
+def pip_part(path: Path) -> list[str]:
+    """Names of the packages that pip adds to a conda environment."""
+    entries = yaml.safe_load(path.read_text())["dependencies"]
+    texts = [text for entry in entries if isinstance(entry, dict) for text in entry["pip"]]
+    return [requirement(text)[0] for text in texts]
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_pip_never_replaces_what_conda_laid_out(path):
+    """Where a package of pip ends a range, conda's ends there too: it takes the newest."""
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+    by_pip = pip_part(path)
+    by_conda = {k: v for k, v in environment_packages(path).items() if k not in by_pip}
+    for name in by_pip:
+        for wanted in map(Requirement, metadata.requires(name) or []):
+            ours = by_conda.get(wanted.name.lower())
+            if ours is None or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+                continue
+            for limit in wanted.specifier:
+                refused = [limit.version, f"{limit.version}.1"]
+                if limit.operator in ("<", "<=", "==", "~="):
+                    refused = [v for v in refused if not wanted.specifier.contains(v)]
+                    assert not list(SpecifierSet(ours).filter(refused)), f"{name}: {wanted}"
 
 
 def test_versions_of_the_project_agree():
