@@ -1,8 +1,10 @@
 """Training slices from memory and from disk: the same batches, whatever happens."""
 
+import re
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,6 +189,23 @@ def test_batches_are_read_ahead_but_not_without_end(threads):
     assert threading.active_count() == threads + 1
     batches.close()
     assert threading.active_count() == threads
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux alone tells of its pages")
+def test_what_was_read_of_the_file_does_not_stay_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("spect2pet.train.sources.RELEASED_AFTER", 10)
+    data = numbered(volumes=2000)
+    data = replace(data, train=mapped(data.train, tmp_path / "train.npy"))
+    read = source(data)
+
+    def mapped_kib():
+        text = Path("/proc/self/smaps").read_text()
+        return int(re.search(r"train\.npy\n(?:\w+:.*\n)*?Rss: +(\d+) kB", text).group(1))
+
+    assert sum(len(batch) for batch in read.batches(read.rows.split(8))) == 10_000
+    # The last ten batches at most, of a file of 1875 KiB, and what the system reads around them.
+    assert mapped_kib() < 1000
+    assert np.asarray(data.train)[-1, 0, 0, 0] == 9_999
 
 
 def test_giving_up_early_ends_the_thread(threads):

@@ -65,7 +65,7 @@ def test_every_result_is_documented(small_study):
         # Of the record, folders have a row each: the workflow's and copies of results.
         copied = name.startswith(tuple(f"provenance/{x}/" for x in ("workflow", "envs", "results")))
         inside = copied or "/samples/" in name or path.name == ".snakemake_timestamp"
-        if path.is_file() and not other and name != "README.md" and not inside:
+        if path.is_file() and not other and path.name != "README.md" and not inside:
             for value, wildcard in wild.items():
                 name = name.replace(value, wildcard)
             assert f"`{name}`" in text, name
@@ -333,6 +333,38 @@ def test_a_new_subject_leaves_the_others_alone(copied_study):
     for name in ("simulate_subject", "coregister_spect", "normalise_pet", "map_regions"):
         assert plan[name] == 1
     assert plan["prepare_image"] == 2
+
+
+def test_a_new_test_subject_costs_itself_and_the_tables(copied_study):
+    people = read(copied_study, "cohort", "participants.tsv")
+    sets = read(copied_study, "split", "split.tsv").set_index("subject")["set"]
+    people["split"] = people["subject"].map(sets)
+    new = {"subject": "new", "unit": people["unit"].iloc[0], "split": "test"}
+    for modality in ("spect", "pet"):
+        new[modality] = f"new_{modality}.nii.gz"
+        shutil.copy(copied_study.file(people[modality].iloc[0]), copied_study.file(new[modality]))
+    also(copied_study, "subjects: people.tsv\n")
+
+    def plan_with(name_of_set):
+        rows = pd.concat([people, pd.DataFrame([new | {"split": name_of_set}])])
+        rows.to_csv(copied_study.file("people.tsv"), sep="\t", index=False)
+        return copied_study.plan()
+
+    plan = plan_with("test")
+    assert plan["prepare_image"] == 2
+    for name in ("coregister_spect", "normalise_pet", "map_regions", "check_registration"):
+        assert plan[name] == 1
+    assert plan["infer_ensemble"] == plan["infer_subject"] == 1
+    # Of the two models of this study.
+    assert plan["measure_similarity"] == 2
+    assert plan["tabulate_similarity"] == plan["assess_agreement"] == 2
+    assert not {"simulate_subject", "pack_slices", "train_gan"} & set(plan)
+
+    plan = plan_with("train")
+    assert plan["prepare_image"] == 2
+    assert plan["pack_slices"] == 1
+    assert plan["train_gan"] == 3
+    assert plan["infer_ensemble"] == len(people) + 1
 
 
 def test_changing_the_model_does_not_touch_the_images(copied_study):

@@ -1,5 +1,6 @@
 """Configuration, subjects table and path helpers that every rule file uses."""
 
+import os
 import random
 import sys
 from functools import cache, partial
@@ -9,7 +10,14 @@ from types import SimpleNamespace
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+# Not of `workflow.basedir`, where the Snakefile lies that may import this one as a module.
+HOME = Path(workflow.current_basedir).parent
+SCRIPTS = HOME / "scripts"
+if not SCRIPTS.is_dir():
+    raise WorkflowError(
+        f"{HOME}: spect2pet as a module must lie in a folder of this machine; clone the repository "
+        "and give the path of its Snakefile"
+    )
 sys.path.insert(0, str(SCRIPTS))
 
 from spect2pet.core import provenance, runtime  # noqa: E402
@@ -39,12 +47,30 @@ try:
     SPLIT = SPLIT.set_index("subject")
 except InputError as error:
     raise WorkflowError(str(error)) from None
+# What the table says of each subject; every job asks, and a dictionary answers at once.
+ROW_OF = SUBJECTS.to_dict("index")
+FOLD_OF = SPLIT["fold"].to_dict()
+
+
+def shipped(*parts):
+    """A file that comes with the workflow; a module's `prefix:` does not move it."""
+    return local(os.path.relpath(HOME.joinpath(*parts)))
+
+
+def of_user(path):
+    """A file that the user names; a module's `prefix:` does not move it."""
+    return local(path)
+
+
+def of_table(path):
+    """A file that the subjects table names; that of the built-in cohort is made here."""
+    return path if config["subjects"] is None else of_user(path)
 
 
 def truth_map(subject, name):
     """A map of what is known of a simulated subject: deficit, or cbf."""
-    truth = SUBJECTS.at[subject, "truth"]
-    return f"{truth.removesuffix('_truth.json')}_desc-{name}_map.nii.gz"
+    truth = ROW_OF[subject]["truth"]
+    return of_table(f"{truth.removesuffix('_truth.json')}_desc-{name}_map.nii.gz")
 
 
 # Columns of the subjects table whose values make subgroups of subjects.
@@ -66,7 +92,7 @@ KNOWN = list(SUBJECTS.index[SUBJECTS["ceiling"].notna()])
 DEFICITS_KNOWN = [
     subject
     for subject in PAIRED
-    if SUBJECTS.at[subject, "truth"]
+    if ROW_OF[subject]["truth"]
     # The built-in cohort's maps are still to be made; a table may name subjects without.
     and (config["subjects"] is None or Path(truth_map(subject, "deficit")).exists())
 ]
@@ -136,9 +162,9 @@ def of_known(pattern):
     return expand(pattern, subject=DEFICITS_KNOWN, allow_missing=True)
 
 
-def of_lesions(pattern):
-    """Tables of deficits, one for each model; nothing where nobody's deficits are known."""
-    return of_models(pattern, models=EVALUATED if DEFICITS_KNOWN else [])
+def of_lesions(*patterns):
+    """Files about deficits of every model; nothing where nobody's deficits are known."""
+    return of_models(*patterns, models=EVALUATED if DEFICITS_KNOWN else [])
 
 
 def of_ceiling(name):
@@ -169,11 +195,11 @@ def generators(wildcards):
     """The networks that make a subject's P2P: those of the fold that never met the subject, or
     those in the file of the given model."""
     if GIVEN:
-        return [config["model"]]
+        return [of_user(config["model"])]
     return expand(
         model_file("generator.safetensors"),
         model=wildcards.model,
-        fold=SPLIT.at[wildcards.subject, "fold"],
+        fold=FOLD_OF[wildcards.subject],
         seed=seeds_of(wildcards.model),
     )
 
@@ -194,22 +220,22 @@ def raw_image(wildcards):
     """Raw image of a subject; nothing when the subjects table has a problem with it."""
     if problem_of_image(wildcards):
         return []
-    return SUBJECTS.at[wildcards.subject, wildcards.modality]
+    return of_table(ROW_OF[wildcards.subject][wildcards.modality])
 
 
 def problem_of_image(wildcards):
     """What is wrong with a subject's raw image by the table alone, else None."""
-    return SUBJECTS.at[wildcards.subject, f"{wildcards.modality}_problem"]
+    return ROW_OF[wildcards.subject][f"{wildcards.modality}_problem"]
 
 
 def unit_of_image(wildcards):
     """Unit of a raw image by the subjects table, else None."""
-    return SUBJECTS.at[wildcards.subject, f"{wildcards.modality}_unit"]
+    return ROW_OF[wildcards.subject][f"{wildcards.modality}_unit"]
 
 
 def series_of_image(wildcards):
     """Words of the description of a raw image's DICOM series, by table or config, else None."""
-    told = SUBJECTS.at[wildcards.subject, f"{wildcards.modality}_series"]
+    told = ROW_OF[wildcards.subject][f"{wildcards.modality}_series"]
     return told or config["prepare"][f"{wildcards.modality}_series"]
 
 
@@ -244,17 +270,18 @@ def transform_of(wildcards):
 
 def truth_of(wildcards):
     """The file of what is known of a simulated subject; nothing for a real one."""
-    return SUBJECTS.at[wildcards.subject, "truth"] or []
+    truth = ROW_OF[wildcards.subject]["truth"]
+    return [] if truth is None else of_table(truth)
 
 
 def true_flow_of(wildcards):
     """What is known of a simulated subject and the map of its true flow; nothing for a real one."""
-    truth = SUBJECTS.at[wildcards.subject, "truth"]
+    truth = ROW_OF[wildcards.subject]["truth"]
     if truth is None:
         return []
     flow = truth_map(wildcards.subject, "cbf")
     # The built-in cohort's is still to be made; a table's may name subjects without.
-    return [truth, flow] if config["subjects"] is None or Path(flow).exists() else []
+    return [of_table(truth), flow] if config["subjects"] is None or Path(flow).exists() else []
 
 
 def counts_of_subjects():
@@ -276,8 +303,8 @@ def subgroups():
 
 def ceiling_of(wildcards):
     """The image of a simulated subject that no method can pass, and its sidecar."""
-    image = SUBJECTS.at[wildcards.subject, "ceiling"]
-    return [image, image.removesuffix(".nii.gz") + ".json"]
+    image = ROW_OF[wildcards.subject]["ceiling"]
+    return [of_table(image), of_table(image.removesuffix(".nii.gz") + ".json")]
 
 
 def split_columns():
@@ -327,7 +354,7 @@ def subjects_read():
     """The test subjects that are read, in table order: all, or as many drawn as the config says."""
     everyone = in_set("test")
     count = min(config["readers"]["subjects"], len(everyone))
-    chosen = random.Random(config["readers"]["seed"]).sample(everyone, count)
+    chosen = set(random.Random(config["readers"]["seed"]).sample(everyone, count))
     return [subject for subject in everyone if subject in chosen]
 
 
@@ -344,8 +371,14 @@ def readers_files(wildcards):
             raise WorkflowError(
                 f"readers: scores: {scores} is not a folder; name the one with the readers' files"
             )
-        return sorted(str(path) for path in folder.glob("*.csv"))
-    return scores
+        return [of_user(str(path)) for path in sorted(folder.glob("*.csv"))]
+    return [of_user(path) for path in scores]
+
+
+def key_of_readings():
+    """The key of the reading session: the organiser's, or the one made here."""
+    key = config["readers"]["key"]
+    return "results/readers/key.tsv" if key is None else of_user(key)
 
 
 def of_read(pattern, **wildcards):
@@ -435,7 +468,11 @@ RESULTS = [
         study_table("uncertainty_summary.tsv"),
         models=[name for name in EVALUATED if name in ENSEMBLES],
     ),
-    *of_lesions(study_table("lesion_summary.json")),
+    *of_lesions(
+        study_table("lesions.tsv"),
+        study_table("lesion_detection.tsv"),
+        study_table("lesion_summary.json"),
+    ),
     *of_models(published("{model}.safetensors"), models=TRAINED),
     *of_models("results/synthetic/{model}/inference.tsv", models=GIVEN),
 ]
@@ -476,15 +513,22 @@ def code_of(rule):
     return provenance.code_fingerprint(SCRIPTS / f"{rule}.py")
 
 
+def mem_of_study(least):
+    """MB of a job that holds a table of all subjects; benchmarks/scale.txt has what they take."""
+    return least + len(SUBJECTS) // 10
+
+
 def log_of(rule, *wildcards):
     """Log file of a rule: logs/<rule>/<wildcards joined by _>.log."""
     job = "_".join(f"{{{name}}}" for name in wildcards) or "study"
     return f"logs/{rule}/{job}.log"
 
 
-def curves_of(wildcards):
+def curves_of(wildcards, output):
     """Folder of a training's curves for TensorBoard, written where the model asks for them."""
-    return f"logs/tensorboard/{wildcards.model}_{wildcards.fold}_{wildcards.seed}"
+    # Beside results/, five folders up, which as a module may lie under a prefix.
+    folder = Path(output.generator).parents[5] / "logs" / "tensorboard"
+    return str(folder / f"{wildcards.model}_{wildcards.fold}_{wildcards.seed}")
 
 
 def benchmark_of(rule, *wildcards):

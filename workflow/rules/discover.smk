@@ -2,7 +2,7 @@
 
 # The table is the user's once it is there: a rule that could make it would delete what they wrote
 # in it, whenever its code or params differ. Nor has it inputs, whose dates change.
-PROPOSED = "dataset/subjects.tsv"
+PROPOSED = of_user("dataset/subjects.tsv")
 TO_PROPOSE = [] if Path(PROPOSED).exists() else ["dataset"]
 
 
@@ -13,7 +13,7 @@ localrules:
 rule propose_table:
     """Find each patient's SPECT and PET in a folder; list what is doubtful instead of guessing."""
     output:
-        table="{dataset}/subjects.tsv",
+        table=of_user("{dataset}/subjects.tsv"),
     log:
         log_of("propose_table", "dataset"),
     wildcard_constraints:

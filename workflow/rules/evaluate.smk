@@ -15,7 +15,7 @@ rule evaluate_subject:
         pet_sidecar=registered("space-study_pet.json"),
         mask=registered("space-study_desc-brain_mask.nii.gz"),
         dseg=registered("space-study_desc-aal_dseg.nii.gz"),
-        groups="workflow/resources/aal_groups.tsv",
+        groups=shipped("resources/aal_groups.tsv"),
         truth=true_flow_of,
     output:
         similarity=evaluated("similarity.tsv"),
@@ -95,7 +95,7 @@ rule tabulate_similarity:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
+        mem_mb=mem_of_study(1000),
         runtime=5,
     params:
         code=code_of("tabulate_similarity"),
@@ -133,7 +133,7 @@ rule regress_regions:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
+        mem_mb=mem_of_study(1000),
         runtime=5,
     params:
         code=code_of("regress_regions"),

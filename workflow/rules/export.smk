@@ -67,7 +67,7 @@ rule export_bids:
             study_table("similarity.tsv"), study_table("regions.tsv"), models=EVALUATED
         ),
         split=SPLIT_TABLE,
-        atlas="workflow/resources/aal_groups.tsv",
+        atlas=shipped("resources/aal_groups.tsv"),
     output:
         dataset=directory("export/bids"),
     log:

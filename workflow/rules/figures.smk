@@ -84,7 +84,7 @@ rule plot_regression:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
+        mem_mb=mem_of_study(1000),
         runtime=5,
     params:
         code=code_of("plot_regression"),
@@ -113,7 +113,7 @@ rule plot_bland_altman:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
+        mem_mb=mem_of_study(1000),
         runtime=5,
     params:
         code=code_of("plot_bland_altman"),

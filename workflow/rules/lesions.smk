@@ -14,7 +14,7 @@ rule measure_lesions:
         mask=of_known(registered("space-study_desc-brain_mask.nii.gz")),
         affine=of_known(registered("from-pet_to-mni_xfm.mat")),
         warp=of_known(registered("from-pet_to-mni_xfm.nii.gz")),
-        truth=[SUBJECTS.at[subject, "truth"] for subject in DEFICITS_KNOWN],
+        truth=[of_table(ROW_OF[subject]["truth"]) for subject in DEFICITS_KNOWN],
         deficit=[truth_map(subject, "deficit") for subject in DEFICITS_KNOWN],
         cbf=[truth_map(subject, "cbf") for subject in DEFICITS_KNOWN],
         split="results/split/split.tsv",

@@ -13,10 +13,10 @@ rule build_reading_session:
         pet=of_read(registered("space-study_pet.nii.gz")),
         pet_sidecar=of_read(registered("space-study_pet.json")),
         mask=of_read(registered("space-study_desc-brain_mask.nii.gz")),
-        page="workflow/resources/reading/session.html",
-        style="workflow/resources/reading/session.css",
-        viewer="workflow/resources/reading/viewer.js",
-        script="workflow/resources/reading/session.js",
+        page=shipped("resources/reading/session.html"),
+        style=shipped("resources/reading/session.css"),
+        viewer=shipped("resources/reading/viewer.js"),
+        script=shipped("resources/reading/session.js"),
     output:
         page="results/readers/session.html",
         key="results/readers/key.tsv",
@@ -45,7 +45,7 @@ rule score_readings:
     was told from P2P (Wilson, J Am Stat Assoc 1927)."""
     input:
         scores=readers_files,
-        key=config["readers"]["key"] or "results/readers/key.tsv",
+        key=key_of_readings(),
     output:
         scores=report(
             "results/readers/scores.tsv",

@@ -138,7 +138,7 @@ rule check_registration:
         mask=registered("space-study_desc-brain_mask.nii.gz"),
         mask_sidecar=registered("space-study_desc-brain_mask.json"),
         dseg=registered("space-study_desc-aal_dseg.nii.gz"),
-        groups="workflow/resources/aal_groups.tsv",
+        groups=shipped("resources/aal_groups.tsv"),
         truth=truth_of,
     output:
         check=registered("desc-check_registration.json"),

@@ -2,9 +2,11 @@
 
 # The tables that it tells of, and those words that explain them.
 REPORTED = [path for path in RESULTS if not path.endswith(".safetensors")]
-CAPTIONS = sorted(map(str, Path("workflow", "report").glob("*.rst")))
+CAPTIONS = [shipped("report", path.name) for path in sorted((HOME / "report").glob("*.rst"))]
 
 
+# The folder and not its files is an output: whenever a job ends, Snakemake spells out the outputs of
+# all that wait for it, which grows with the square of the number of subjects.
 rule build_report:
     """Headline in plain words, every figure and the tables, all subjects with a viewer of their
     images, warnings, provenance, methods text, and the checklists CLAIM (Tejani et al., Radiol
@@ -29,15 +31,13 @@ rule build_report:
             models=ENSEMBLES,
         ),
         captions=CAPTIONS,
-        page="workflow/resources/report/report.html",
-        style="workflow/resources/report/report.css",
-        viewer="workflow/resources/reading/viewer.js",
-        script="workflow/resources/report/report.js",
+        page=shipped("resources/report/report.html"),
+        style=shipped("resources/report/report.css"),
+        viewer=shipped("resources/reading/viewer.js"),
+        script=shipped("resources/report/report.js"),
     output:
         page="results/report.html",
-        subjects=of_everyone("results/report/sub-{subject}.js"),
-        overlays=of_subjects("results/report/sub-{subject}.webp"),
-        models=expand(of_everyone("results/report/{model}/sub-{subject}.js"), model=MODELS),
+        folder=directory("results/report"),
     log:
         log_of("build_report"),
     conda:

@@ -20,7 +20,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
     )
     report.build(
         snakemake.output.page,
-        Path(snakemake.output.page).with_suffix(""),
+        snakemake.output.folder,
         study,
         captions={Path(path).stem: Path(path).read_text("utf-8") for path in source.captions},
         sources={name: Path(source[name]) for name in ("page", "style", "viewer", "script")},

@@ -5,6 +5,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -107,14 +108,20 @@ def _plain(value: Any) -> Any:
 
 def _imported(source: Path) -> list[Path]:
     """Library modules that one file imports, anywhere in it."""
+    names = _imported_names(source.read_text(encoding="utf-8"))
+    paths = (LIBRARY.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in names)
+    return [path for path in paths if path.exists()]
+
+
+@cache  # parsing is most of the time of starting the workflow, whose rules share their modules
+def _imported_names(code: str) -> list[str]:
+    """Names within the library that a file's code imports, sorted."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.ImportFrom) and node.module:
             # What is imported may be a module or something in one.
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-    inside = sorted(name for name in names if name.startswith("spect2pet."))
-    paths = (LIBRARY.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in inside)
-    return [path for path in paths if path.exists()]
+    return sorted(name for name in names if name.startswith("spect2pet."))

@@ -6,6 +6,7 @@ observations.  What is estimated here from all points has its uncertainty from t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -140,13 +141,19 @@ def bootstrap(statistic: Statistic, sums: np.ndarray, seed: int) -> tuple[float,
     subjects = len(sums)
     if subjects < 3:
         return np.nan, np.nan
-    draw = np.random.default_rng(seed)
-    times = draw.multinomial(subjects, np.full(subjects, 1 / subjects), size=RESAMPLES)
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = statistic(moments(times @ sums))
+        values = statistic(moments(_draws(subjects, seed) @ sums))
     outside = 50 * (1 - CONFIDENCE)
     low, high = np.nanpercentile(values, (outside, 100 - outside))
     return float(low), float(high)
+
+
+@lru_cache(maxsize=1)  # with thousands of subjects the draws take longer than all that uses them
+def _draws(subjects: int, seed: int) -> np.ndarray:
+    """How often each subject is in each resample, (`RESAMPLES`, subjects)."""
+    draw = np.random.default_rng(seed)
+    times = draw.multinomial(subjects, np.full(subjects, 1 / subjects), size=RESAMPLES)
+    return times.astype(np.float64)
 
 
 class MixedLine(NamedTuple):
@@ -235,15 +242,22 @@ def _restricted_likelihood(
         the variance of the error.
     """
     count, x, y, xx, yy, xy = sums.T
-    design = np.array([[count, x], [x, xx]]).transpose(2, 0, 1)
-    response = np.column_stack([y, xy])[:, :, None]
-    # V = I + Z R Z', of which only 2 × 2 matrices are needed (Woodbury's identity).
-    inner = np.eye(2) + design * ratios
-    shrunk = np.linalg.solve(inner, response)
-    information = np.linalg.solve(inner, design).sum(axis=0)
-    score = shrunk.sum(axis=0)[:, 0]
+    a, b = ratios
+    # V = I + Z R Z', of which only 2 × 2 matrices I + Z'Z R are needed (Woodbury's identity),
+    # inverted by hand: for thousands of subjects `np.linalg.solve` takes many times longer.
+    spread = count * xx - x**2
+    inner = 1 + a * count + b * xx + a * b * spread
+    across = np.sum(x / inner)
+    information = np.array(
+        [
+            [np.sum((count + b * spread) / inner), across],
+            [across, np.sum((xx + a * spread) / inner)],
+        ]
+    )
+    shrunk = ((1 + b * xx) * y - b * x * xy) / inner, ((1 + a * count) * xy - a * x * y) / inner
+    score = np.array([part.sum() for part in shrunk])
     fixed = np.linalg.solve(information, score)
-    total = yy.sum() - float(np.sum(response * ratios[:, None] * shrunk))
+    total = yy.sum() - a * float(y @ shrunk[0]) - b * float(xy @ shrunk[1])
     error = (total - float(fixed @ score)) / (n - 2)
-    logs = np.linalg.slogdet(inner)[1].sum() + np.linalg.slogdet(information)[1]
+    logs = np.log(inner).sum() + np.linalg.slogdet(information)[1]
     return (n - 2) * np.log(error) + logs, fixed, error * np.linalg.inv(information), error

@@ -11,6 +11,8 @@ from spect2pet.evaluate.statistics import CONFIDENCE
 
 #: Resamples behind a bootstrap interval.
 RESAMPLES = 9999
+#: Most values that are drawn at once; all resamples of thousands of subjects fill the memory.
+AT_ONCE = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def bootstrap_mean(
                 (values,),
                 np.mean,
                 n_resamples=resamples,
+                batch=max(AT_ONCE // n, 1),
                 confidence_level=level,
                 method=method,
                 random_state=np.random.default_rng(seed),

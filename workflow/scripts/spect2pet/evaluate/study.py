@@ -23,10 +23,10 @@ from spect2pet.evaluate.statistics import holm, linear_regression, paired_compar
 
 
 def with_sets(tables: Sequence[pd.DataFrame], split: Mapping[str, str]) -> pd.DataFrame:
-    """Put the tables of single subjects together and say which set each subject is in.
+    """Put tables of subjects together and say which set each subject is in.
 
     Args:
-        tables: one a subject, with a first column ``subject``.
+        tables: each of one or more subjects, with a first column ``subject``.
         split: set by subject.
 
     Returns:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -78,23 +78,24 @@ def pack(
     rows = _rows(sets, survey.slices, survey.shape[2])
     # The rows too: the same arrays with other slices to learn from are another training.
     digest = hashlib.sha256(rows.to_csv(index=False).encode())
-    depth = survey.shape[2]
-    brains = _create(brain, len(sets["validation"]), survey.shape, 0, "bool")
-    for name, path in (("train", train), ("validation", validation)):
-        images = _create(path, len(sets[name]), survey.shape, 2, settings["dtype"])
-        for number, subject in enumerate(sets[name]):
-            volumes = read_subject(subject, subjects[subject])
-            place = slice(number * depth, (number + 1) * depth)
-            pair = np.stack([volumes["spect"], volumes["pet"]]) / np.float32(survey.scale)
-            mask = np.moveaxis(volumes["mask"], -1, 0)
-            images[place] = np.moveaxis(pair, -1, 0)
-            if name == "validation":
-                brains[place] = mask
-            for array in (images[place], mask):
-                digest.update(np.ascontiguousarray(array).tobytes())
-        log.info("%s: %d slices of %d subjects", name, (rows["set"] == name).sum(), len(sets[name]))
-        del images
-    del brains
+    images = {"train": Path(train), "validation": Path(validation)}
+    with Path(brain).open("wb") as brains:
+        _begin(brains, len(sets["validation"]), survey.shape, 0, "bool")
+        for name, path in images.items():
+            with path.open("wb") as stream:
+                _begin(stream, len(sets[name]), survey.shape, 2, settings["dtype"])
+                for subject in sets[name]:
+                    volumes = read_subject(subject, subjects[subject])
+                    pair = np.stack([volumes["spect"], volumes["pet"]]) / np.float32(survey.scale)
+                    pairs = np.ascontiguousarray(np.moveaxis(pair, -1, 0), settings["dtype"])
+                    mask = np.ascontiguousarray(np.moveaxis(volumes["mask"], -1, 0))
+                    stream.write(pairs.data)
+                    if name == "validation":
+                        brains.write(mask.data)
+                    digest.update(pairs.data)
+                    digest.update(mask.data)
+            count = (rows["set"] == name).sum()
+            log.info("%s: %d slices of %d subjects", name, count, len(sets[name]))
     write_table(table, rows, COLUMNS, made_by)
     write_json(
         scale,
@@ -357,15 +358,21 @@ def _percentile(counts: np.ndarray, percentile: float) -> float:
     return float(round((int(np.argmax(reached)) + 1) * BIN, 2))
 
 
-def _create(
-    path: str | Path, subjects: int, shape: tuple[int, int, int], channels: int, dtype: str
-) -> np.ndarray:
-    """A new array on disk for the slices of some subjects."""
+def _begin(
+    stream: BinaryIO, subjects: int, shape: tuple[int, int, int], channels: int, dtype: str
+) -> None:
+    """The head of an array file for the slices of some subjects, which are then written in order.
+
+    Not memory-mapped, where what is written would count as this process's memory.
+    """
     x, y, depth = shape
     planes = (channels, x, y) if channels else (x, y)
-    return np.lib.format.open_memmap(
-        path, mode="w+", dtype=np.dtype(dtype), shape=(subjects * depth, *planes)
-    )
+    head = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+        "fortran_order": False,
+        "shape": (subjects * depth, *planes),
+    }
+    np.lib.format.write_array_header_1_0(stream, head)
 
 
 def read_subject(subject: str, files: Files) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Where training slices come from: the device's own memory, or the disk, batch by batch."""
 
+import mmap
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from spect2pet.train.slices import Packed
 
 #: Batches that wait ready while one is learnt from.
 AHEAD = 4
+#: Batches after which what the system maps of the file is given back.
+RELEASED_AFTER = 100
 
 
 class Source:
@@ -108,9 +111,11 @@ class Source:
 
         def read() -> None:
             try:
-                for rows in batches:
+                for number, rows in enumerate(batches, 1):
                     if not put(self._read(rows)):
                         return
+                    if number % RELEASED_AFTER == 0:
+                        _release(self._data.train)
                 put(None)
             except BaseException as error:
                 put(error)
@@ -125,3 +130,9 @@ class Source:
         finally:
             stop.set()
             reader.join()
+
+
+def _release(array: np.ndarray) -> None:
+    """Let go of the pages of a mapped file, which else count as memory until all of it is there."""
+    if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.base.madvise(mmap.MADV_DONTNEED)

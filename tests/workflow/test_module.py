@@ -1,0 +1,89 @@
+"""The workflow as a module of another one: its files under a prefix, the user's where they are."""
+
+import re
+
+import pytest
+import yaml
+from conftest import Study
+
+SNAKEFILE = """
+configfile: "lab.yaml"
+
+
+module spect2pet:
+    snakefile: "spect2pet/Snakefile"
+    config: config["perfusion"]
+    prefix: "perfusion"
+
+
+use rule * from spect2pet as spect2pet_*
+
+
+rule lab:
+    default_target: True
+    input: rules.spect2pet_all.input
+"""
+
+
+class Lab(Study):
+    """A workflow of a laboratory, in whose folder a clone of this one lies."""
+
+    def __init__(self, folder, config):
+        (folder / "spect2pet").mkdir()
+        super().__init__(folder / "spect2pet")
+        self.folder = folder
+        self.file("Snakefile").write_text(SNAKEFILE)
+        self.file("lab.yaml").write_text(yaml.safe_dump({"perfusion": config}))
+
+
+@pytest.fixture
+def scans(small_study, tmp_path):
+    """A table of raw scans in the laboratory's own folder, by paths relative to it."""
+    (tmp_path / "scans").mkdir()
+    rows = ["subject\tspect\tpet"]
+    for folder in sorted(small_study.file("results", "cohort").glob("sub-*")):
+        names = []
+        for modality in ("spect", "pet"):
+            image = folder / modality / f"{folder.name}_{modality}.nii.gz"
+            (tmp_path / "scans" / image.name).symlink_to(image)
+            names.append(image.name)
+        rows.append("\t".join([folder.name, *names]))
+    (tmp_path / "scans" / "subjects.tsv").write_text("\n".join(rows) + "\n")
+    return "scans/subjects.tsv"
+
+
+def test_a_module_plans_the_whole_study_under_its_prefix(tmp_path):
+    lab = Lab(tmp_path, {"cohort": {"subjects": 4}})
+    output = lab.run("--dry-run").stdout
+    assert output.count("rule spect2pet_simulate_subject:") == 4
+    made = re.findall(r"^    (?:output|log|benchmark): (.*)", output, re.M)
+    paths = {path for line in made for path in line.split(", ")}
+    assert len(paths) > 100
+    assert {path.partition("/")[0] for path in paths} == {"perfusion"}
+    # What comes with the workflow is read from where it lies.
+    shipped = set(re.findall(r"[\w/]*workflow/(?:resources|report)/[\w/.]+", output))
+    assert len(shipped) > 10
+    for path in shipped:
+        assert lab.file(path).is_file(), path
+
+
+def test_a_module_prepares_scans_that_lie_outside_its_prefix(small_study, scans, tmp_path):
+    lab = Lab(tmp_path, {"subjects": scans, "exclude": ["008"]})
+    plan = lab.plan()
+    assert plan["spect2pet_prepare_image"] == 14
+    assert "spect2pet_simulate_subject" not in plan
+    wanted = ["sub-001/sub-001_spect.nii.gz", "sub-001/sub-001_pet.nii.gz"]
+    lab.run(*(f"perfusion/results/prepared/{name}" for name in wanted))
+    for name in wanted:
+        ours = lab.file("perfusion", "results", "prepared", name)
+        assert ours.read_bytes() == small_study.file("results", "prepared", name).read_bytes()
+    assert not lab.file("results").exists()
+    assert list(lab.file("perfusion", "logs", "prepare_image").glob("*.log"))
+
+
+def test_a_table_of_the_user_is_proposed_outside_the_prefix(tmp_path):
+    lab = Lab(tmp_path, {"scan": "scans"})
+    assert "output: dataset/subjects.tsv" in lab.run("--dry-run", "spect2pet_subjects_table").stdout
+    lab.file("dataset").mkdir()
+    lab.file("dataset", "subjects.tsv").write_text("subject\tspect\tpet\n")
+    assert lab.plan("spect2pet_subjects_table") == {}
