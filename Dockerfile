@@ -1,6 +1,37 @@
 FROM condaforge/miniforge3:latest
 LABEL io.github.snakemake.containerized="true"
-LABEL io.github.snakemake.conda_env_hash="d32e567410d1a3f6f9bef06a0d753ce54b82c7eb48c155fa27b8779d2a489cf7"
+LABEL io.github.snakemake.conda_env_hash="ead3f91df2e7e56a165a951fe6bc3b87e22c13f8ba3edc892af3adcbefcb0d91"
+# Conda environment:
+#   source: envs/pages.yaml
+#   prefix: /conda-envs/ad17f07a33d39cb99ce4899601c8e290
+#   # The pages: report and reading session. ipyniivue is here for NiiVue, which it ships.
+#   channels:
+#     - conda-forge
+#   dependencies:
+#     - python >=3.11,<3.14
+#     - matplotlib-base >=3.9,<4
+#     - nibabel >=5.2,<6
+#     - numpy >=2,<2.4
+#     - pandas >=2.2,<4
+#     - pip
+#     - scipy >=1.13,<1.16
+#     - pip:
+#         - ipyniivue >=2.4.4,<3
+RUN mkdir -p /conda-envs/ad17f07a33d39cb99ce4899601c8e290
+COPY envs/pages.yaml /conda-envs/ad17f07a33d39cb99ce4899601c8e290/environment.yaml
+# Conda environment:
+#   source: envs/provenance.yaml
+#   prefix: /conda-envs/c40e16ad22752e54c6ea6f3ae083b63c
+#   # Describing the finished study as an RO-Crate.
+#   channels:
+#     - conda-forge
+#   dependencies:
+#     - python >=3.11,<3.14
+#     - pip
+#     - pip:
+#         - rocrate >=0.16,<0.17
+RUN mkdir -p /conda-envs/c40e16ad22752e54c6ea6f3ae083b63c
+COPY envs/provenance.yaml /conda-envs/c40e16ad22752e54c6ea6f3ae083b63c/environment.yaml
 # Conda environment:
 #   source: envs/registration.yaml
 #   prefix: /conda-envs/b096dc2e88c6c6eb8e49c2bef06c47ce
@@ -80,7 +111,9 @@ COPY envs/statistics.yaml /conda-envs/d468530dd3fa645849f0f1a8f7777aab/environme
 RUN mkdir -p /conda-envs/3a415437d596c84e69f3d6b2b029c7fe
 COPY envs/torch.yaml /conda-envs/3a415437d596c84e69f3d6b2b029c7fe/environment.yaml
 
-RUN conda env create --prefix /conda-envs/b096dc2e88c6c6eb8e49c2bef06c47ce --file /conda-envs/b096dc2e88c6c6eb8e49c2bef06c47ce/environment.yaml && \
+RUN conda env create --prefix /conda-envs/ad17f07a33d39cb99ce4899601c8e290 --file /conda-envs/ad17f07a33d39cb99ce4899601c8e290/environment.yaml && \
+    conda env create --prefix /conda-envs/c40e16ad22752e54c6ea6f3ae083b63c --file /conda-envs/c40e16ad22752e54c6ea6f3ae083b63c/environment.yaml && \
+    conda env create --prefix /conda-envs/b096dc2e88c6c6eb8e49c2bef06c47ce --file /conda-envs/b096dc2e88c6c6eb8e49c2bef06c47ce/environment.yaml && \
     conda env create --prefix /conda-envs/c6ef3b3b56c1c75bc5759489af600337 --file /conda-envs/c6ef3b3b56c1c75bc5759489af600337/environment.yaml && \
     conda env create --prefix /conda-envs/d468530dd3fa645849f0f1a8f7777aab --file /conda-envs/d468530dd3fa645849f0f1a8f7777aab/environment.yaml && \
     conda env create --prefix /conda-envs/3a415437d596c84e69f3d6b2b029c7fe --file /conda-envs/3a415437d596c84e69f3d6b2b029c7fe/environment.yaml && \

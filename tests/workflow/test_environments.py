@@ -40,7 +40,11 @@ ELSEWHERE = {
     "split_subjects",
 }
 #: A rule that another one's text makes anew, under a name of its own.
-ALSO = {"infer_subject": "infer_ensemble", "export_dicom": "export_dicom_ensemble"}
+ALSO = {
+    "infer_subject": "infer_ensemble",
+    "evaluate_subject": "evaluate_ensemble",
+    "export_dicom": "export_dicom_ensemble",
+}
 
 
 class Conda:

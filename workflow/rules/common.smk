@@ -258,7 +258,7 @@ def given_files(kind):
     paths = {"raw": [path for *_, path in raw_images()]} | {
         name: [config[name]] if config[name] else [] for name in ("subjects", "model")
     }
-    return lambda wildcards: paths[kind]
+    return lambda wildcards: [of_user(path) for path in paths[kind]]
 
 
 def transform_of(wildcards):
