@@ -356,8 +356,7 @@ def test_a_new_test_subject_costs_itself_and_the_tables(copied_study):
     for name in ("coregister_spect", "normalise_pet", "map_regions", "check_registration"):
         assert plan[name] == 1
     assert plan["infer_ensemble"] == plan["infer_subject"] == 1
-    # Of the two models of this study.
-    assert plan["measure_similarity"] == 2
+    assert plan["evaluate_ensemble"] == plan["evaluate_subject"] == 1
     assert plan["tabulate_similarity"] == plan["assess_agreement"] == 2
     assert not {"simulate_subject", "pack_slices", "train_gan"} & set(plan)
 
