@@ -27,7 +27,7 @@ from spect2pet.subjects import splitting  # noqa: E402
 
 PROPORTIONS = (43, 15, 15)
 #: A subject's jobs and the files that each of them makes, in the workflow without anything in it.
-BARE_JOBS, BARE_FILES = 10, 4
+BARE_JOBS, BARE_FILES = 8, 4
 BARE = """
 rule all:
     input: expand("r/{s}/last_{f}", s=range(SUBJECTS), f=range(FILES))
@@ -249,9 +249,10 @@ def job_of(rule: str, count: int) -> dict[str, dict]:
         "regress_regions": {"regions": each("regions")},
         "assess_agreement": {"regions": "regions.tsv"},
         "tabulate_uncertainty": {"uncertainty": each("uncertainty")},
-        "summarise_study": {"tests": "tests.tsv", "regression": "regression.tsv"},
+        "summarise_study": {"tests": "tests.tsv", "regression": "regression.tsv",
+                            "agreement": "agreement.tsv"},
         "compare_methods": {"similarity": ["similarity.tsv"] * 2,
-                            "regression": ["regression.tsv"] * 2},
+                            "regression": ["regression.tsv"] * 2, "detection": [], "lesions": []},
     }[rule]  # fmt: skip
     outputs = {
         "tabulate_similarity": ("similarity", "slices", "tests", "subgroups"),

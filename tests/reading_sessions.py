@@ -1,9 +1,12 @@
 """A small reading session of images that tell left from right, for several test files."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from spect2pet.core import niivue, tables
 from spect2pet.readers import readers, reading_page
@@ -53,3 +56,24 @@ def sources() -> dict[str, Path]:
     """The files that a page is made of."""
     names = {"page": "session.html", "style": "session.css", "script": "session.js"}
     return {key: RESOURCES / name for key, name in {**names, "viewer": "viewer.js"}.items()}
+
+
+def answers_of(
+    key: Path, reader: str = "AB", value: Callable[[dict[str, Any]], str] | None = None
+) -> pd.DataFrame:
+    """A reader's file as the page exports it; value says what is answered to a row of the key."""
+    value = value or (lambda row: row["pet_side"] if row["part"] == "real" else "3")
+    rows = readers.read_key(key).to_dict("records")
+    about = {"commitment": readers.commitment(key), "reader": reader}
+    return pd.DataFrame(
+        {
+            "session": row["session"],
+            **about,
+            "part": row["part"],
+            "item": row["item"],
+            "value": value(row),
+            "seconds": "7",
+            "comment": "Mr Secret, sharp",
+        }
+        for row in rows
+    )

@@ -1,5 +1,6 @@
 """The study as an RO-Crate: valid, complete, the same bytes, and nobody named."""
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -250,3 +251,18 @@ def test_a_folder_of_several_images_is_read_once(folder, monkeypatch):
     monkeypatch.setattr(payload, "sum_of_raw", sum_of_raw)
     payload.sums_of_raw([("001", "spect", "x"), ("002", "spect", "x"), ("002", "pet", "y")])
     assert read == ["x", "y"]
+
+
+def test_the_workflow_of_a_module_is_that_of_its_clone(folder, tmp_path_factory):
+    """The folder of the study has a Snakefile too: that of the workflow that uses this one."""
+    clone = tmp_path_factory.mktemp("clone")
+    (clone / "Snakefile").write_bytes(b"# the clone's")
+    described = crate.Study(**{**vars(study()), "workflow": ["Snakefile"], "home": clone})
+    crate.describe("results/provenance", described, config=CONFIG, snakemake_version="9")
+    assert (folder / "results/provenance/Snakefile").read_bytes() == b"# the clone's"
+    digest = hashlib.sha256(b"# the clone's").hexdigest()
+    assert f"{digest}  Snakefile" in (folder / "results/provenance/checksums.sha256").read_text()
+
+
+def test_the_files_of_the_workflow_do_not_depend_on_the_working_directory(folder):
+    assert {"Snakefile", "workflow/rules/describe.smk"} <= set(payload.workflow_files())

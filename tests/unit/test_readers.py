@@ -14,7 +14,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reading_sessions import AFFINE, SCALE, SHAPE, SUBJECTS, case_of, make_session, sources
+from reading_sessions import (
+    AFFINE,
+    SCALE,
+    SHAPE,
+    SUBJECTS,
+    answers_of,
+    case_of,
+    make_session,
+    sources,
+)
 from spect2pet.core import images
 from spect2pet.core.errors import InputError
 from spect2pet.core.provenance import RESEARCH_ONLY, write_json
@@ -250,25 +259,6 @@ def test_a_page_that_nobody_could_send_is_not_written(tmp_path, monkeypatch):
 # --- The files that come back ------------------------------------------------------
 
 
-def answers_of(folder, session, reader="AB", value=None):
-    """A reader's file as the page exports it; value says what is answered to a row of the key."""
-    value = value or (lambda row: row["pet_side"] if row["part"] == "real" else "3")
-    rows = [
-        {
-            "session": session.name,
-            "commitment": readers.commitment(folder / "key.tsv"),
-            "reader": reader,
-            "part": row["part"],
-            "item": row["item"],
-            "value": value(row),
-            "seconds": "7",
-            "comment": "Mr Secret, sharp",
-        }
-        for row in session.key.to_dict("records")
-    ]
-    return pd.DataFrame(rows)
-
-
 def read(folder, *tables, names=("a.csv", "b.csv", "c.csv")):
     paths = []
     for name, table in zip(names, tables, strict=False):
@@ -281,7 +271,7 @@ def read(folder, *tables, names=("a.csv", "b.csv", "c.csv")):
 @pytest.fixture
 def handed_in(tmp_path):
     session = make_session(tmp_path)
-    return tmp_path, session, answers_of(tmp_path, session)
+    return tmp_path, session, answers_of(tmp_path / "key.tsv")
 
 
 def test_the_key_is_read_as_it_was_written(made):
@@ -292,9 +282,11 @@ def test_the_key_is_read_as_it_was_written(made):
 
 
 def test_answers_meet_their_images(handed_in):
-    folder, session, table = handed_in
+    folder, _, _ = handed_in
     grade = {"SPECT": "1", "P2P": "2", "PET": "3"}
-    table = answers_of(folder, session, value=lambda row: grade.get(row["image"], row["pet_side"]))
+    table = answers_of(
+        folder / "key.tsv", value=lambda row: grade.get(row["image"], row["pet_side"])
+    )
     found = read(folder, table.sample(frac=1, random_state=0))
     scored = found[found["part"] != "real"]
     assert (scored["score"] == scored["image"].map({"SPECT": 1, "P2P": 2, "PET": 3})).all()

@@ -515,3 +515,9 @@ def test_provenance_holds_seeds_versions_and_fingerprints(page):
     assert STAMP["CodeFingerprint"] in text
     assert STAMP["Libraries"]["numpy"] in text
     assert "study_grid: voxel_mm" in text
+
+
+def test_the_configuration_hides_paths_and_shows_numbers():
+    config = {"subjects": "Taro.tsv", "readers": {"subjects": 15, "scores": ["Taro.csv"]}}
+    rows = dict(report_page.config_rows(config))
+    assert rows == {"subjects": "given", "readers: subjects": "15", "readers: scores": "given"}

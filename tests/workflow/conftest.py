@@ -28,6 +28,13 @@ class Study:
         shutil.copy(Path(__file__).with_name(SMALL), folder / SMALL)
         shutil.copy(ROOT / "results" / "README.md", folder / "results-readme.md")
 
+    @classmethod
+    def at(cls, folder: Path, *configfiles: str) -> "Study":
+        """The study in a folder that has a workflow already."""
+        study = cls.__new__(cls)
+        study.folder, study.configfiles = folder, list(configfiles)
+        return study
+
     def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
         """Run one snakemake command to its end."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
@@ -71,8 +78,7 @@ def small_study(tmp_path_factory) -> Study:
 def copied_study(small_study, tmp_path):
     """The finished small study, copied with its time stamps, to be changed."""
     shutil.copytree(small_study.folder, tmp_path / "study", dirs_exist_ok=True)
-    copy = Study.__new__(Study)
-    copy.folder, copy.configfiles = tmp_path / "study", [SMALL]
+    copy = Study.at(tmp_path / "study", SMALL)
     assert copy.plan() == {}
     return copy
 

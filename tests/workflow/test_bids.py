@@ -17,8 +17,7 @@ def exported_study(small_study, tmp_path_factory):
     """A copy of the finished small study with its BIDS dataset."""
     folder = tmp_path_factory.mktemp("bids") / "study"
     shutil.copytree(small_study.folder, folder)
-    copy = Study.__new__(Study)
-    copy.folder, copy.configfiles = folder, [SMALL]
+    copy = Study.at(folder, SMALL)
     assert copy.plan("bids") == {"bids": 1, "export_bids": 1}
     copy.run("bids")
     return copy

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 import conda_channel  # noqa: E402
+from reading_sessions import answers_of  # noqa: E402
 
 TESTS = ROOT / "tests"
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -193,13 +194,8 @@ def test_a_given_model_serves_a_subject_without_pet_in_the_environments(
 
 
 def test_readings_are_scored_in_their_environment(conda, finished):
-    from spect2pet.readers import readers
-
     conda.snakemake(finished, "reading_session", "--rerun-triggers", "params")
-    key = finished.file("results", "readers", "key.tsv")
-    answers = readers.read_key(key)[["session", "part", "item", "pet_side"]]
-    answers["value"] = answers.pop("pet_side").where(answers["part"] == "real", "3")
-    answers = answers.assign(reader="AB", commitment=readers.commitment(key), seconds=7, comment="")
+    answers = answers_of(finished.file("results", "readers", "key.tsv"))
     answers.to_csv(finished.file("ab.csv"), index=False)
     scored = copy(finished)
     scored.configfiles = [SMALL, "readings.yaml"]

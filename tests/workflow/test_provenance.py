@@ -64,8 +64,7 @@ def test_it_names_the_libraries_that_made_the_study(small_study):
 def test_the_workflow_in_the_crate_plans_the_study_again(small_study, tmp_path):
     """The crate holds what it takes to run, and the configuration as it was."""
     shutil.copytree(small_study.file(*CRATE), tmp_path / "crate")
-    again = Study.__new__(Study)
-    again.folder, again.configfiles = tmp_path / "crate", []
+    again = Study.at(tmp_path / "crate")
     shutil.rmtree(again.file("results"))
     plan = again.plan()
     labels = list(small_study.file("results", "cohort").glob("sub-*"))

@@ -186,7 +186,7 @@ def imports_of(environment: str, folder: Path) -> set[str]:
         # runtime imports torch only for the scripts that ask it to.
         reached = [m for m in provenance.reached_modules(script) if m.stem != "runtime"]
         for path in (script, *reached):
-            pattern = r"^\s*(?:import|from) (\w+)|_package\(\"(\w+)\"\)"
+            pattern = r"^\s*(?:import|from) (\w+)|(?:_package|\.distribution)\(\"(\w+)\"\)"
             for imported, shipped in re.findall(pattern, path.read_text(), re.M):
                 found.add(imported or shipped)
     return found

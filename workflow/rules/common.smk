@@ -491,7 +491,7 @@ FIGURES = [
     ),
     *of_models(*drawn("training"), models=TRAINED),
     *of_models(*drawn("uncertainty"), models=[name for name in EVALUATED if name in ENSEMBLES]),
-    *of_models(*drawn("lesions"), models=EVALUATED if DEFICITS_KNOWN else []),
+    *of_lesions(*drawn("lesions")),
 ]
 SPLIT_TABLE = []
 if PAIRED:

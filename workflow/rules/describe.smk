@@ -15,10 +15,7 @@ TABLES = [
         *expand(model_file("history.{end}"), end=["tsv", "json"], allow_missing=True),
         models=[] if GIVEN else MODELS,
     ),
-    *of_models(
-        *expand(study_table("lesion_scores.{end}"), end=["tsv", "json"], allow_missing=True),
-        models=EVALUATED if DEFICITS_KNOWN else [],
-    ),
+    *of_lesions(study_table("lesion_scores.tsv"), study_table("lesion_scores.json")),
 ]
 CARDS = [
     *of_models(published("{model}.json"), models=TRAINED),

@@ -18,6 +18,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads):
             named={"networks": source.networks, "images": source.images},
             others=source.between,
             workflow=payload.workflow_files(),
+            home=payload.HOME,
             given={"table": source["table"], "model": source.model},
             raw=[(*who, path) for who, path in zip(params.raw, source.raw, strict=True)],
             subjects=params.subjects,

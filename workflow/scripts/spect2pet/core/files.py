@@ -28,10 +28,15 @@ def whole(path: str | Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            "see that its folder may be written to and that the disk has room"
-        ) from None
+        raise not_written(path, error) from None
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def not_written(path: Path, error: OSError) -> InputError:
+    """What a user is told of a file or folder that the disk did not take."""
+    return InputError(
+        f"{path}: cannot be written ({error.strerror or error}); "
+        "see that its folder may be written to and that the disk has room"
+    )

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from spect2pet.core.errors import InputError
+from spect2pet.core import files
 
 
 @contextlib.contextmanager
@@ -36,9 +36,6 @@ def whole(output: str | Path) -> Iterator[Path]:
         partial.rename(output)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise InputError(
-            f"{output}: cannot be written ({error.strerror or error}); "
-            "see that its folder may be written to and that the disk has room"
-        ) from error
+        raise files.not_written(output, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

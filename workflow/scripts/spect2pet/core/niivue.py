@@ -28,7 +28,8 @@ def texts() -> dict[str, str]:
     Raises:
         InputError: the installed ``ipyniivue`` does not hold the module or the licence.
     """
-    package = _package("ipyniivue")
+    # Importing it would bring notebooks along.
+    package = metadata.distribution("ipyniivue")
     script = Path(str(package.locate_file(SCRIPT)))
     source = module_of(script.read_text(encoding="utf-8")) if script.exists() else None
     licence = package.read_text(LICENCE)
@@ -46,8 +47,3 @@ def module_of(script: str) -> str | None:
     """The source of NiiVue's module in the script of ``ipyniivue``; None where it is not there."""
     found = MODULE.search(script)
     return None if found is None else urllib.parse.unquote(found.group(1), errors="strict")
-
-
-def _package(name: str) -> metadata.Distribution:
-    """An installed package; importing it would bring notebooks along."""
-    return metadata.distribution(name)

@@ -82,12 +82,13 @@ class Study:
         kept: results that are copied into the crate, by the parameter that they belong to.
         named: results that are named by their content alone, likewise.
         others: further files of the study that only the list of checksums has.
-        workflow: files of the workflow, which are copied.
+        workflow: files of the workflow, by paths from ``home``, which are copied.
         given: what the user gave, likewise by parameter and named by its content; ``raw`` is not
             among it.
         raw: subject, modality and path of every raw image of the user's.
         subjects: number of subjects.
         simulated: they are simulated.
+        home: the folder of the workflow, by default the study's own.
     """
 
     kept: Mapping[str, Sequence[str]]
@@ -98,6 +99,7 @@ class Study:
     raw: Sequence[tuple[str, str, str]]
     subjects: int
     simulated: bool
+    home: Path = Path()
 
 
 @dataclass
@@ -133,9 +135,10 @@ def describe(
     raw = payload.sums_of_raw(study.raw)
     with folders.whole(output) as folder:
         kept, named = _sums(study.kept), _sums(study.named)
-        workflow = [payload.sum_of(path) for path in study.workflow]
+        workflow = [payload.sum_of(path, study.home) for path in study.workflow]
         others = [payload.sum_of(path) for path in study.others]
-        payload.copy_files([one.path for one in (*_all(kept), *workflow)], folder)
+        payload.copy_files([one.path for one in _all(kept)], folder)
+        payload.copy_files(study.workflow, folder, study.home)
         payload.write_config(config, folder)
         payload.write_sums([*_all(kept), *_all(named), *workflow, *others], folder / SUMS)
         run = _Run(_empty_crate(study, config))

@@ -11,6 +11,8 @@ from typing import Any
 from spect2pet.core import provenance
 from spect2pet.core.errors import InputError
 
+#: Where the workflow lies: the study's folder or, as a module, that of its clone.
+HOME = provenance.LIBRARY.parents[2]
 CONFIG = "config/config.yaml"
 #: What the configuration begins with in the crate.
 CONFIG_NOTE = """\
@@ -37,25 +39,23 @@ class Sum:
 
 
 def workflow_files() -> list[str]:
-    """Code and what it needs, below the working directory, without what Python leaves behind."""
-    beside = [Path(name) for name in ("Snakefile", "LICENSE", "CITATION.cff")]
-    below = [path for folder in ("workflow", "envs") for path in Path(folder).rglob("*")]
-    found = [path for path in beside + sorted(below) if path.is_file()]
+    """Code and what it needs, by paths from `HOME`, without what Python leaves behind."""
+    beside = [HOME / name for name in ("Snakefile", "LICENSE", "CITATION.cff")]
+    below = [path for folder in ("workflow", "envs") for path in (HOME / folder).rglob("*")]
+    found = [path.relative_to(HOME) for path in beside + sorted(below) if path.is_file()]
     return [path.as_posix() for path in found if "__pycache__" not in path.parts]
 
 
 def workflow_fingerprint() -> str:
     """Fingerprint of these files and of what is in them."""
-    return provenance.fingerprint({path: sum_of(path).sha256 for path in workflow_files()})
+    return provenance.fingerprint({path: sum_of(path, HOME).sha256 for path in workflow_files()})
 
 
-def sum_of(path: str | Path) -> Sum:
-    """The checksum (FIPS 180-4) of one file."""
-    path = Path(path)
-    with path.open("rb") as stream:
-        return Sum(
-            path.as_posix(), hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size
-        )
+def sum_of(path: str | Path, home: Path = Path()) -> Sum:
+    """The checksum (FIPS 180-4) of one file, by its path from a folder."""
+    with (home / path).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Sum(Path(path).as_posix(), digest, (home / path).stat().st_size)
 
 
 def sum_of_raw(path: str | Path) -> Sum:
@@ -96,12 +96,12 @@ def sums_of_raw(raw: Iterable[tuple[str, str, str]]) -> list[Sum]:
     return sums
 
 
-def copy_files(paths: Iterable[str], folder: Path) -> None:
-    """Copy files of the study to the same places below a folder."""
+def copy_files(paths: Iterable[str], folder: Path, home: Path = Path()) -> None:
+    """Copy files, by their paths from one folder, to the same places below another."""
     for path in paths:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        shutil.copyfile(home / path, target)
 
 
 def write_config(config: Mapping[str, Any], folder: Path) -> None:

@@ -49,8 +49,7 @@ def compare_methods(
         values are corrected over the models of a set; NaN where there is no number.
     """
     images = images_by_name(similarity)
-    lines = {SPECT: next(iter(regression.values())), **regression}
-    found, shown = _of_spect_and_models(detection or {}), _of_spect_and_models(lesions or {})
+    lines, found, shown = map(_with_spect, (regression, detection or {}, lesions or {}))
     of_sets = []
     for name_of_set in SETS:
         members = {name: table[table["set"] == name_of_set] for name, table in images.items()}
@@ -163,9 +162,9 @@ def _lines_on_pet(
     }
 
 
-def _of_spect_and_models(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _with_spect(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Tables by name, with one of them for SPECT, of which all tell the same."""
-    return {**({SPECT: next(iter(tables.values()))} if tables else {}), **tables}
+    return {SPECT: next(iter(tables.values())), **tables} if tables else {}
 
 
 def _deficits(

@@ -12,6 +12,7 @@ import matplotlib
 import nibabel as nib
 import numpy as np
 
+from spect2pet.core import pages
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import read_image
 from spect2pet.core.provenance import RESEARCH_ONLY
@@ -150,11 +151,7 @@ def write_page(
     Raises:
         InputError: the page would be larger than `LARGEST_PAGE`.
     """
-    page = sources["page"].read_text(encoding="utf-8")
-    for name in ("style", "viewer", "script"):
-        page = page.replace(f"/*{{{name}}}*/", sources[name].read_text(encoding="utf-8"))
-    for name, text in viewer.items():
-        page = page.replace(f"/*{{{name}}}*/", text)
+    page = pages.fill(sources, viewer)
     # "<" would let a text of the config end the script that holds it.
     text = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
     page = page.replace("/*{session}*/", text)

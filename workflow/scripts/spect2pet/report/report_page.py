@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from spect2pet.core import files
-from spect2pet.core.privacy import PRIVATE
+from spect2pet.core import files, pages, privacy
 from spect2pet.core.provenance import RESEARCH_ONLY
 from spect2pet.evaluate import published
 from spect2pet.evaluate.evaluation import HEADLINE_MEASURE, HEADLINE_SET, MEASURES
@@ -148,11 +147,7 @@ def write_page(
         "colours": colours,
         "differenceLimit": study.config["figures"]["difference_limit"],
     }
-    page = sources["page"].read_text(encoding="utf-8")
-    for name in ("style", "viewer", "script"):
-        page = page.replace(f"/*{{{name}}}*/", sources[name].read_text(encoding="utf-8"))
-    for name, content in viewer.items():
-        page = page.replace(f"/*{{{name}}}*/", content)
+    page = pages.fill(sources, viewer)
     # "<" would let a text end the script that holds it.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     page = page.replace("/*{data}*/", text)
@@ -631,7 +626,7 @@ def config_rows(config: Mapping[str, Any], where: str = "") -> list[tuple[str, s
             continue
         if isinstance(value, Mapping):
             rows += config_rows(value, f"{where}{key}: ")
-        elif key in PRIVATE and not where.startswith("models:") and value is not None:
+        elif privacy.names_somebody(key, value) and not where.startswith("models:"):
             rows.append((f"{where}{key}", "given"))
         else:
             rows.append((f"{where}{key}", json.dumps(value, ensure_ascii=False)))
