@@ -8,7 +8,7 @@ CODE   := Snakefile workflow/rules
 SECONDS_TO_FUZZ ?= 600
 PATH   := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check unit workflow environments fuzz lock clean
+.PHONY: demo test check unit workflow fuzz lock clean
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
@@ -30,10 +30,6 @@ unit: $(READY)
 
 workflow: $(READY)
 	$(BIN)/pytest tests/workflow tests/browser
-
-# Builds every environment of envs/ from the installed packages alone and runs its rules in it.
-environments: $(READY)
-	SPECT2PET_ENVIRONMENTS=1 $(BIN)/pytest tests/workflow/test_environments.py
 
 # Throws damaged files at the readers; what it finds it leaves in .fuzz_cache/.
 fuzz: $(READY)

@@ -19,12 +19,9 @@ from conftest import ROOT, SMALL, Study
 from test_structure import RULES, section
 
 pytest.importorskip("rattler", reason="py-rattler, which solves for conda, is missing")
-pytestmark = pytest.mark.skipif(
-    "SPECT2PET_ENVIRONMENTS" not in os.environ, reason="takes minutes; run by `make environments`"
-)
 
-import conda_channel  # noqa: E402
-from reading_sessions import answers_of  # noqa: E402
+import conda_channel
+from reading_sessions import answers_of
 
 TESTS = ROOT / "tests"
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
