@@ -50,7 +50,7 @@ rule describe_study:
     PLoS ONE 2024): workflow, configuration, tables, figures and the report, with checksums of
     these and of all images. Without a scan or a path of the user's, to be given to an archive."""
     input:
-        report=rules.build_report.output.page,
+        report="results/report.html",
         tables=TABLES,
         figures=FIGURES,
         cards=CARDS,
