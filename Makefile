@@ -4,11 +4,12 @@ PYTHON ?= python3
 CORES  ?= $(shell nproc)
 BIN    := .venv/bin
 READY  := .venv/installed
+PLUGINS := .venv/plugins
 CODE   := Snakefile workflow/rules
 SECONDS_TO_FUZZ ?= 600
 PATH   := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check unit workflow fuzz lock clean
+.PHONY: demo test check unit workflow fuzz cluster lock clean
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
@@ -28,13 +29,23 @@ check: $(READY)
 unit: $(READY)
 	OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1 $(BIN)/pytest -n $(CORES) --dist loadfile tests/unit
 
-workflow: $(READY)
-	$(BIN)/pytest tests/workflow tests/browser
+# Two processes, and in their own order, which begins with what takes longest.
+workflow: $(READY) $(PLUGINS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests/slurm tests/browser
 
 # Throws damaged files at the readers; what it finds it leaves in .fuzz_cache/.
 fuzz: $(READY)
 	$(BIN)/python -c 'import atheris' 2> /dev/null || $(BIN)/pip install --quiet 'atheris>=2.3'
 	$(BIN)/python tests/fuzz/fuzz_readers.py -max_total_time=$(SECONDS_TO_FUZZ)
+
+# What sends jobs to a cluster, for the profiles in profiles/.
+cluster: $(READY)
+	$(BIN)/pip install --quiet --no-deps --requirement requirements-cluster.lock
+
+# The same where the tests alone see it: every start of Snakemake imports all plugins that it finds.
+$(PLUGINS): requirements-cluster.lock $(READY)
+	$(BIN)/pip install --quiet --no-deps --target $@ --upgrade --requirement requirements-cluster.lock
+	touch $@
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

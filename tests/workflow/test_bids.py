@@ -5,9 +5,9 @@ import json
 import shutil
 
 import pytest
-from conftest import SMALL, Study
 
 from bids_validation import EXPECTED_WARNINGS, issues, needs_validator
+from conftest import SMALL, Study
 
 LABELS = [f"{number:03d}" for number in range(1, 9)]
 

@@ -4,8 +4,9 @@ import json
 
 import pandas as pd
 import pytest
-from conftest import Study
 from scipy.stats import linregress
+
+from conftest import Study
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from conftest import SMALL, Study
 from pydicom.dataset import Dataset
 
+from conftest import SMALL, Study
 from dicom_files import write_nm, write_nm_series, write_pt
 
 #: Planted in every text of every header; also in folder names.

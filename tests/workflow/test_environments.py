@@ -15,8 +15,9 @@ from copy import copy
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL, Study
 from test_structure import RULES, section
+
+from conftest import ROOT, SMALL, Study
 
 pytest.importorskip("rattler", reason="py-rattler, which solves for conda, is missing")
 

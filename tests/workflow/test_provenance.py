@@ -5,8 +5,8 @@ import shutil
 import subprocess
 
 import yaml
-from conftest import Study
 
+from conftest import Study
 from crate_validation import issues, needs_validator
 
 CRATE = ("results", "provenance")

@@ -9,10 +9,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL, Study
 from nibabel.affines import apply_affine
 
+from conftest import PLUGINS, SMALL, Study
+from slurm import loopback
+
 MODEL = "p2p"
+#: Whether the tests of tests/slurm run here.
+SLURM = loopback.problem() is None and PLUGINS.is_dir()
 #: Files of the record of the study that the report of Snakemake shows.
 RECORD = ("ro-crate-metadata.json", "checksums.sha256")
 
@@ -389,6 +393,7 @@ def digests(study):
     }
 
 
+@pytest.mark.skipif(SLURM, reason="tests/slurm makes every kind of image again, a core a job")
 def test_another_run_on_one_core_gives_the_same_bytes(small_study, tmp_path):
     """From simulation to the headline; figures and what else follows take the same time again."""
     again = Study(tmp_path, SMALL)

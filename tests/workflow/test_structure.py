@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from conftest import ROOT
 
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
@@ -115,8 +116,8 @@ def test_every_key_of_the_config_has_type_description_default_and_bounds():
 
 
 def requirement(text: str) -> tuple[str, str]:
-    """Name and range of a requirement, the name as pip spells it."""
-    name, _, limits = re.match(r"([\w.-]+)(\s*)(.*)", text.strip()).groups()
+    """Name, without extras, and range of a requirement, the name as pip spells it."""
+    name, limits = re.match(r"([\w.-]+)(?:\[[\w,-]+\])?\s*(.*)", text.strip()).groups()
     return name.lower().replace("_", "-"), limits.replace(" ", "")
 
 

@@ -26,8 +26,8 @@ rule simulate_subject:
         "../../envs/simulation.yaml"
     threads: config["threads"]["simulate"]
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_of("simulate_subject"),
         settings={key: config["cohort"][key] for key in config["cohort"] if key != "subjects"},
@@ -47,8 +47,8 @@ rule write_participants:
         "../../envs/simulation.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         code=code_of("write_participants"),
         settings=config["cohort"],

@@ -513,6 +513,11 @@ def code_of(rule):
     return provenance.code_fingerprint(SCRIPTS / f"{rule}.py")
 
 
+def growing(least):
+    """A resource of which every further attempt of a job asks for as much again."""
+    return lambda wildcards, attempt: least * attempt
+
+
 def mem_of_study(least):
     """MB of a job that holds a table of all subjects; benchmarks/scale.txt has what they take."""
     return least + len(SUBJECTS) // 10

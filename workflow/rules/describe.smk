@@ -74,8 +74,8 @@ rule describe_study:
         "../../envs/provenance.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code_of("describe_study"),
         config=privacy.nameless(config),

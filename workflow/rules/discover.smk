@@ -22,8 +22,8 @@ rule propose_table:
         "../../envs/registration.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         code=code_of("propose_table"),
         scan=config["scan"],

@@ -34,8 +34,8 @@ rule evaluate_subject:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("evaluate_subject"),
         settings=config["evaluate"]["similarity"] | {"voxel_mm": config["study_grid"]["voxel_mm"]},
@@ -95,8 +95,8 @@ rule tabulate_similarity:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=mem_of_study(1000),
-        runtime=5,
+        mem_mb=growing(mem_of_study(1000)),
+        runtime=growing(5),
     params:
         code=code_of("tabulate_similarity"),
         subgroups=subgroups(),
@@ -133,8 +133,8 @@ rule regress_regions:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=mem_of_study(1000),
-        runtime=5,
+        mem_mb=growing(mem_of_study(1000)),
+        runtime=growing(5),
     params:
         code=code_of("regress_regions"),
         threads=config["threads"]["evaluate"],
@@ -170,8 +170,8 @@ rule assess_agreement:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_of("assess_agreement"),
         seed=config["seed"],
@@ -204,8 +204,8 @@ rule tabulate_uncertainty:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("tabulate_uncertainty"),
         threads=config["threads"]["evaluate"],
@@ -242,8 +242,8 @@ rule compare_methods:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("compare_methods"),
         atlas=config["evaluate"]["atlas"],
@@ -276,8 +276,8 @@ rule summarise_study:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("summarise_study"),
         evaluate=config["evaluate"],

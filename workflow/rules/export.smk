@@ -20,8 +20,8 @@ rule export_dicom:
         "../../envs/registration.yaml"
     threads: config["threads"]["infer"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("export_dicom"),
         settings=config["export"],
@@ -76,8 +76,8 @@ rule export_bids:
         "../../envs/registration.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         code=code_of("export_bids"),
         groups=SUBJECTS["group"].to_dict() if config["subjects"] is None else None,

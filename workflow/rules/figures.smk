@@ -26,8 +26,8 @@ rule plot_examples:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_examples"),
         settings=config["figures"],
@@ -56,8 +56,8 @@ rule plot_similarity:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_similarity"),
         threads=config["threads"]["evaluate"],
@@ -84,8 +84,8 @@ rule plot_regression:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=mem_of_study(1000),
-        runtime=5,
+        mem_mb=growing(mem_of_study(1000)),
+        runtime=growing(5),
     params:
         code=code_of("plot_regression"),
         atlas=config["evaluate"]["atlas"],
@@ -113,8 +113,8 @@ rule plot_bland_altman:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=mem_of_study(1000),
-        runtime=5,
+        mem_mb=growing(mem_of_study(1000)),
+        runtime=growing(5),
     params:
         code=code_of("plot_bland_altman"),
         atlas=config["evaluate"]["atlas"],
@@ -143,8 +143,8 @@ rule plot_training:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_training"),
         threads=config["threads"]["evaluate"],
@@ -181,8 +181,8 @@ rule plot_uncertainty:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_uncertainty"),
         subjects=in_set("test"),
@@ -210,8 +210,8 @@ rule plot_methods:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_methods"),
         compared=COMPARED,
@@ -241,8 +241,8 @@ rule plot_cohort_flow:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_cohort_flow"),
         cohort=counts_of_subjects(),
@@ -278,8 +278,8 @@ rule plot_resolution:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_resolution"),
         voxel_mm=config["study_grid"]["voxel_mm"],
@@ -314,8 +314,8 @@ rule plot_error_maps:
         "../../envs/registration.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_error_maps"),
         threads=config["threads"]["evaluate"],

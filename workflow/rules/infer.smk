@@ -20,8 +20,8 @@ rule infer_subject:
         "../../envs/torch.yaml"
     threads: config["threads"]["infer"]
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     params:
         code=code_of("infer_subject"),
         card=CARD,
@@ -61,8 +61,8 @@ rule publish_model:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     params:
         code=code_of("publish_model"),
         cohort="simulated" if config["subjects"] is None else "subjects of a table",
@@ -92,8 +92,8 @@ rule tabulate_inference:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("tabulate_inference"),
         subjects=list(SUBJECTS.index),
@@ -119,8 +119,8 @@ rule place_ceiling:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("place_ceiling"),
         threads=config["threads"]["register"],

@@ -36,8 +36,8 @@ rule measure_lesions:
         "../../envs/registration.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_of("measure_lesions"),
         subjects=DEFICITS_KNOWN,
@@ -68,8 +68,8 @@ rule tabulate_lesions:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("tabulate_lesions"),
         seed=config["seed"],
@@ -98,8 +98,8 @@ rule plot_lesions:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("plot_lesions"),
         threads=config["threads"]["evaluate"],

@@ -14,8 +14,8 @@ rule prepare_image:
         "../../envs/registration.yaml"
     threads: config["threads"]["prepare"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("prepare_image"),
         settings=config["prepare"],

@@ -27,8 +27,8 @@ rule build_reading_session:
         "../../envs/pages.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_of("build_reading_session"),
         settings={name: config["readers"][name] for name in ("seed", "repeats", "scale")},
@@ -89,8 +89,8 @@ rule score_readings:
         "../../envs/statistics.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_of("score_readings"),
         seed=config["readers"]["seed"],

@@ -23,8 +23,8 @@ rule coregister_spect:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_of("coregister_spect"),
         study_grid=config["study_grid"],
@@ -52,8 +52,8 @@ rule place_spect:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     params:
         code=code_of("place_spect"),
         study_grid=config["study_grid"],
@@ -84,8 +84,8 @@ rule normalise_pet:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     params:
         code=code_of("normalise_pet"),
         settings=config["register"]["normalise"],
@@ -116,8 +116,8 @@ rule map_regions:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     params:
         code=code_of("map_regions"),
         threads=config["threads"]["register"],
@@ -154,8 +154,8 @@ rule check_registration:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     params:
         code=code_of("check_registration"),
         threads=config["threads"]["register"],

@@ -44,8 +44,8 @@ rule build_report:
         "../../envs/pages.yaml"
     threads: config["threads"]["evaluate"]
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code_of("build_report"),
         models=MODELS,

@@ -17,8 +17,8 @@ rule split_subjects:
         "../../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         code=code_of("split_subjects"),
         settings=config["split"],

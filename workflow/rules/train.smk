@@ -20,8 +20,8 @@ rule pack_slices:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
     params:
         code=code_of("pack_slices"),
         settings=config["slices"],
@@ -58,7 +58,10 @@ rule train_gan:
     threads: config["threads"]["train"]
     resources:
         gpu=gpus_of,
-        mem_mb=4000,
+        # Slurm's word: `cores` of a profile, which limits groups, would otherwise limit this too.
+        cpus_per_task=config["threads"]["train"],
+        mem_mb=growing(4000),
+        # Not more with every attempt: it goes on where it stopped.
         runtime=1440,
     params:
         code=code_of("train_gan"),

@@ -1,5 +1,6 @@
 """A copy of the workflow to run, and what a run would do."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 SMALL = "small.yaml"
+#: Plugins of Snakemake for clusters, which `make .venv/plugins` installs.
+PLUGINS = ROOT / ".venv" / "plugins"
 
 
 class Study:
@@ -25,7 +28,7 @@ class Study:
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, folder / name)
-        shutil.copy(Path(__file__).with_name(SMALL), folder / SMALL)
+        shutil.copy(ROOT / "tests" / "workflow" / SMALL, folder / SMALL)
         shutil.copy(ROOT / "results" / "README.md", folder / "results-readme.md")
 
     @classmethod
@@ -66,12 +69,39 @@ class Study:
         return self.folder.joinpath(*parts)
 
 
+#: Files that take minutes, longest first, so that two processes end at about the same time.
+LONG = (
+    "test_small_study.py", "test_default_study.py", "test_environments.py", "test_slurm.py",
+    "test_dicom_study.py", "test_own_data.py", "test_dry_runs.py", "test_reading.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first; within a file the order stays."""
+    places = {name: k for k, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
+
+
 @pytest.fixture(scope="session")
 def small_study(tmp_path_factory) -> Study:
-    """A complete small study, run once; tests that change files copy what they change."""
-    study = Study(tmp_path_factory.mktemp("study"), SMALL)
-    study.run()
-    return study
+    """A complete small study, run once; tests that change files copy what they change.
+
+    Of several processes of tests, the first that needs it makes it, and each has a copy.
+    """
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # which all processes share
+    with (place / "small-study.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = place / "small-study"
+        if not (place / "small-study.made").exists():
+            shutil.rmtree(made, ignore_errors=True)  # of one that failed
+            made.mkdir()
+            Study(made, SMALL).run()
+            (place / "small-study.made").touch()
+    own = tmp_path_factory.mktemp("study") / "small"
+    shutil.copytree(made, own)
+    return Study.at(own, SMALL)
 
 
 @pytest.fixture
