@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from spect2pet.core import provenance, runtime
+from spect2pet.core import provenance, runtime, sums
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -81,6 +82,87 @@ def test_wrong_input_is_said_in_its_sentence_alone(tmp_path):
     assert "Traceback" not in log
 
 
+def job_with_files(body, folder, inputs=(), outputs=()):
+    """Run a job in a folder, with inputs and outputs."""
+    script = folder / "script.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "from pathlib import Path\n"
+        "from spect2pet.core import runtime\n"
+        f"with runtime.job('logs/rule/job.log', 1, {list(inputs)!r}, {list(outputs)!r}):\n"
+        + "".join(f"    {line}\n" for line in body.splitlines())
+    )
+    return subprocess.run(
+        [sys.executable, script], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_job_does_not_start_on_a_damaged_input(tmp_path):
+    (tmp_path / "results").mkdir()
+    write = "Path('results/table.tsv').write_text('whole')"
+    assert job_with_files(write, tmp_path, outputs=["results/table.tsv"]).returncode == 0
+    read = "Path('started').touch()"
+    assert job_with_files(read, tmp_path, inputs=["results/table.tsv"]).returncode == 0
+    (tmp_path / "started").unlink()
+    (tmp_path / "results" / "table.tsv").write_text("wh")
+    done = job_with_files(read, tmp_path, inputs=["results/table.tsv"])
+    assert done.returncode == 1
+    assert done.stderr.startswith("ERROR: results/table.tsv: is damaged (2 bytes, where 5 were")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_job_that_fails_leaves_no_sums_of_its_outputs(tmp_path):
+    (tmp_path / "results").mkdir()
+    body = "Path('results/table.tsv').write_text('whole')\n1 / 0"
+    assert job_with_files(body, tmp_path, outputs=["results/table.tsv"]).returncode == 1
+    found = sums.Record.read(tmp_path / "logs" / "sums" / "results" / "rule.job.json")
+    assert found.again
+    assert found.files == {"table.tsv": None}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
+def test_a_job_ends_with_its_snakemake_and_takes_its_children_along(tmp_path):
+    body = "import subprocess, time\n"
+    body += "child = subprocess.Popen(['sleep', '60'])\n"
+    body += "Path('pids').write_text(f'{os.getpid()} {child.pid}')\ntime.sleep(60)"
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import os, sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "from pathlib import Path\n"
+        "from spect2pet.core import runtime\n"
+        "with runtime.job('logs/rule/job.log', 1):\n"
+        + "".join(f"    {line}\n" for line in body.splitlines())
+    )
+    parent = tmp_path / "snakemake"
+    parent.write_text(
+        "import subprocess, sys\n"
+        f"subprocess.call(['/bin/sh', '-c', 'true; {sys.executable} {script}; true'])\n"
+    )
+    snakemake = subprocess.Popen([sys.executable, parent], cwd=tmp_path)
+    wait_until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text())
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    snakemake.kill()
+    snakemake.wait()
+    wait_until(lambda: not any(running(pid) for pid in pids))
+
+
+def running(pid):
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds=30):
+    """Wait for a condition to hold."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 ALL_SCRIPTS = sorted(SCRIPTS.glob("*.py"))
 TORCH_MODULES = {"networks", "scanner"}
 
@@ -92,7 +174,9 @@ def test_every_script_sets_the_threads_before_it_imports_anything_heavy(script):
     assert start, "the script does not run as a job"
     imports = [line for line in before.splitlines() if "import" in line]
     assert imports == ["from spect2pet.core import runtime"]
-    assert body.startswith("snakemake.log[0], snakemake.params.threads")
+    assert body.startswith(
+        "snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):"
+    )
     if TORCH_MODULES & {module.stem for module in provenance.reached_modules(script)}:
         assert "runtime.limit_torch(snakemake.params.threads)" in body
 

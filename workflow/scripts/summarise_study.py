@@ -2,7 +2,7 @@
 
 from spect2pet.core import runtime
 
-with runtime.job(snakemake.log[0], snakemake.params.threads):
+with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):
     from spect2pet.core import provenance, tables
     from spect2pet.evaluate import evaluation_columns, study
     from spect2pet.subjects import splitting

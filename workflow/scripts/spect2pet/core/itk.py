@@ -12,6 +12,8 @@ import nibabel as nib
 import numpy as np
 from scipy import io, ndimage
 
+from spect2pet.core import files
+
 #: Changes LPS+ points to RAS+ and back.
 FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -27,14 +29,12 @@ def write_linear(path: str | Path, matrix: np.ndarray) -> None:
     path = Path(path)
     itk = FLIP @ matrix @ FLIP
     parameters = np.concatenate([itk[:3, :3].ravel(), itk[:3, 3]])
-    partial = path.with_name(f".partial-{path.name}")
-    with partial.open("wb") as stream:
+    with files.whole(path) as partial, partial.open("wb") as stream:
         io.savemat(
             stream,
             {"AffineTransform_double_3_3": parameters[:, None], "fixed": np.zeros((3, 1))},
             format="4",
         )
-    partial.replace(path)
 
 
 def read_linear(path: str | Path) -> np.ndarray:

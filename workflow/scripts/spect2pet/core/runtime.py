@@ -3,11 +3,15 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from spect2pet.core import sums
 from spect2pet.core.errors import InputError
 
 THREAD_VARIABLES = (
@@ -72,23 +76,34 @@ def limit_torch(threads: int) -> None:
 
 
 @contextlib.contextmanager
-def job(log: str | Path, threads: int, level: int = logging.INFO) -> Iterator[None]:
+def job(
+    log: str | Path,
+    threads: int,
+    inputs: Iterable[str] = (),
+    outputs: Iterable[str] = (),
+    level: int = logging.INFO,
+) -> Iterator[None]:
     """Run the body of a script as one job of the workflow.
 
     Limits the threads, sends everything that the process prints (Python's and
     native libraries' alike) to the log file, and turns failures into exit
     status 1: an `InputError` into its one sentence, anything else into a
-    traceback in the log.
+    traceback in the log.  Inputs that are not what the jobs before wrote stop
+    the job before its body; the sums of its own outputs are written down for
+    the jobs that follow.  A job whose Snakemake is killed ends with it.
 
     Args:
         log: the log file of the rule; written from the start.
         threads: number of threads the job may use.
+        inputs: the files that the job reads.
+        outputs: the files and folders that it writes.
         level: lowest level that is logged.
 
     Raises:
         SystemExit: with status 1 when the body failed.
     """
     limit_threads(threads)
+    end_with_snakemake()
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
     terminal = os.dup(2)
@@ -106,7 +121,10 @@ def job(log: str | Path, threads: int, level: int = logging.INFO) -> Iterator[No
         )
         logging.captureWarnings(True)
         try:
+            sums.check(log, inputs)
+            sums.begin(log, outputs)
             yield
+            sums.end(log, outputs)
         except InputError as error:
             logging.error("%s", error)
             _say(terminal, f"ERROR: {error}")
@@ -119,6 +137,66 @@ def job(log: str | Path, threads: int, level: int = logging.INFO) -> Iterator[No
             sys.stdout.flush()
             sys.stderr.flush()
             os.close(terminal)
+
+
+def end_with_snakemake(seconds: float = 0.5) -> None:
+    """End this process, and those that it started, soon after its Snakemake is killed.
+
+    Otherwise it would go on, and write the same files as the job that the next command starts.
+    Only where the system tells of processes in /proc, as Linux does.
+
+    Args:
+        seconds: how often to look.
+    """
+    lineage = _up_to_snakemake()
+    if lineage:
+        threading.Thread(target=_watch, args=(lineage, seconds), daemon=True).start()
+
+
+def _watch(lineage: list[tuple[int, int]], seconds: float) -> None:
+    """Wait until a process has lost its parent, then kill this one."""
+    while all(_parent(child) == parent for child, parent in lineage):
+        time.sleep(seconds)
+    for process in [*_descendants(os.getpid()), os.getpid()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def _up_to_snakemake() -> list[tuple[int, int]]:
+    """Pairs of process and parent from this one up to Snakemake; none where there is none."""
+    lineage: list[tuple[int, int]] = []
+    child, parent = os.getpid(), os.getppid()
+    while parent > 1:
+        lineage.append((child, parent))
+        try:
+            words = Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return []
+        # The program, or what Python runs; not a shell whose command names a file of Snakemake's.
+        if any(Path(os.fsdecode(word)).name == "snakemake" for word in words[:3]):
+            return lineage
+        child, parent = parent, _parent(parent)
+    return []
+
+
+def _parent(process: int) -> int:
+    """The parent of a process; 0 where there is no such process."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    # The name of the program, in brackets, may hold anything.
+    return int(text.rpartition(")")[2].split()[1])
+
+
+def _descendants(process: int) -> list[int]:
+    """Processes that a process started, and theirs, these first."""
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text(encoding="utf-8").split()):
+                found += [*_descendants(child), child]
+    return found
 
 
 def _say(descriptor: int, sentence: str) -> None:

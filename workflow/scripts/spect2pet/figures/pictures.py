@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from spect2pet.core import files
 from spect2pet.core.provenance import RESEARCH_ONLY
 
 #: Perceptually uniform, so that equal steps of flow look equal.
@@ -147,10 +148,11 @@ def save_figure(figure: Figure, *paths: str | Path) -> None:
     for path in map(Path, paths):
         kind = path.suffix.removeprefix(".")
         metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
-        partial = path.with_name(f".partial-{path.name}")
-        with matplotlib.rc_context({"svg.hashsalt": "spect2pet"}):
+        with (
+            files.whole(path) as partial,
+            matplotlib.rc_context({"svg.hashsalt": "spect2pet"}),
+        ):
             figure.savefig(partial, format=kind, metadata=metadata)
-        partial.replace(path)
 
 
 def _settle(figure: Figure) -> None:

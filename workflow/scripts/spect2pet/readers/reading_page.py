@@ -12,7 +12,7 @@ import matplotlib
 import nibabel as nib
 import numpy as np
 
-from spect2pet.core import pages
+from spect2pet.core import files, pages
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import read_image
 from spect2pet.core.provenance import RESEARCH_ONLY
@@ -160,10 +160,8 @@ def write_page(
             f"{path}: would have {len(page) / 1e6:.0f} MB, where a page can have "
             f"{LARGEST_PAGE / 1e6:.0f}; lower `readers: subjects`"
         )
-    path = Path(path)
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    with files.whole(path) as partial:
+        partial.write_text(page, encoding="utf-8")
 
 
 def _colour_table(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import ants
 import numpy as np
 
-from spect2pet.core import grids, itk
+from spect2pet.core import files, grids, itk
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import read_image
 from spect2pet.register import agreement, mapping, mni
@@ -297,7 +297,5 @@ def _rigid(matrix: np.ndarray) -> np.ndarray:
 
 def _keep(temporary: str, path: str | Path) -> None:
     """Move a file that ANTs wrote to its place, whole or not at all."""
-    path = Path(path)
-    partial = path.with_name(f".partial-{path.name}")
-    shutil.copyfile(temporary, partial)
-    partial.replace(path)
+    with files.whole(path) as partial:
+        shutil.copyfile(temporary, partial)

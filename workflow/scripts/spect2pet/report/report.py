@@ -5,11 +5,11 @@ PET, one with P2P for each model, and a picture of the registration, which the p
 subject is opened.
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spect2pet.core import folders
 from spect2pet.report import report_images, report_page
 from spect2pet.report.report_study import Study, Subject
 
@@ -38,13 +38,12 @@ def build(
     Raises:
         InputError: an image or its sidecar is damaged, or the disk does not take the files.
     """
-    page, folder = Path(page), Path(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for model in study.models:
-        (folder / model.name).mkdir()
-    for subject in study.subjects:
-        _write_subject(folder, study, subject)
+    page = Path(page)
+    with folders.whole(folder) as partial:
+        for model in study.models:
+            (partial / model.name).mkdir()
+        for subject in study.subjects:
+            _write_subject(partial, study, subject)
     report_page.write_page(
         page,
         study,

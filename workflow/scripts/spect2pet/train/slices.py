@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
+from spect2pet.core import files
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import CBF_UNIT, brain_level, read_image
 from spect2pet.core.provenance import write_json
@@ -79,10 +80,10 @@ def pack(
     # The rows too: the same arrays with other slices to learn from are another training.
     digest = hashlib.sha256(rows.to_csv(index=False).encode())
     images = {"train": Path(train), "validation": Path(validation)}
-    with Path(brain).open("wb") as brains:
+    with files.whole(brain) as partial, partial.open("wb") as brains:
         _begin(brains, len(sets["validation"]), survey.shape, 0, "bool")
         for name, path in images.items():
-            with path.open("wb") as stream:
+            with files.whole(path) as part, part.open("wb") as stream:
                 _begin(stream, len(sets[name]), survey.shape, 2, settings["dtype"])
                 for subject in sets[name]:
                     volumes = read_subject(subject, subjects[subject])
@@ -310,11 +311,11 @@ def _survey(
     levels: dict[str, float] = {}
     ratios: dict[str, float] = {}
     counts = np.zeros(BINS, dtype=np.int64)
-    for subject, files in subjects.items():
-        volumes = read_subject(subject, files)
+    for subject, paths in subjects.items():
+        volumes = read_subject(subject, paths)
         slices[subject] = brain_slices(volumes["mask"], settings["min_coverage"])
         shapes[subject] = volumes["pet"].shape
-        affine = read_image(files["pet"])[1]
+        affine = read_image(paths["pet"])[1]
         sizes[subject] = float(np.linalg.norm(affine[:3, 0]))
         if subject in sets["train"]:
             brain = volumes["mask"]
