@@ -32,6 +32,7 @@ include: "workflow/rules/export.smk"
 include: "workflow/rules/readers.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/describe.smk"
+include: "workflow/rules/mend.smk"
 
 
 rule all:
@@ -46,6 +47,7 @@ rule all:
         figures=FIGURES,
         report="results/report.html",
         provenance="results/provenance",  # by name: of a rule's output Snakemake hashes all its inputs
+        mended=MENDED,
 
 
 rule subjects_table:

@@ -1,0 +1,66 @@
+"""Mend: before a run is planned, what a killed command or a bad disk left behind."""
+
+from snakemake.cli import get_argument_parser
+from spect2pet.core import commands, sums
+
+# Commands that run nothing, by Snakemake's names for them.
+LOOKING_ONLY = (
+    *("dryrun", "touch", "unlock", "lint", "list_target_rules", "list_rules", "print_compilation"),
+    *("dag", "rulegraph", "filegraph", "d3dag", "containerize", "generate_unit_tests"),
+    *("cleanup_metadata", "conda_cleanup_envs", "conda_create_envs_only", "list_conda_envs"),
+    *("cleanup_shadow", "container_cleanup_images", "list_changes", "list_input_changes"),
+    *("list_params_changes", "list_untracked", "summary", "detailed_summary", "archive"),
+    *("delete_all_output", "delete_temp_output"),
+)
+# Where `results/` lies, which as a module may be under a prefix.
+ROOT = Path(rules.build_report.output.page).parents[1]
+
+
+def asked():
+    """What the command line asks for; None where it is not Snakemake's, or that of a job."""
+    if not workflow.is_main_process or Path(sys.argv[0]).name not in ("snakemake", "__main__.py"):
+        return None
+    return get_argument_parser().parse_known_args(sys.argv[1:])[0]
+
+
+def of_study(path):
+    """Whether a path is made by the study as it is configured now, without being asked for."""
+    if Path(os.path.relpath(path, ROOT)).parts[:2] in (("results", "readers"),):
+        return False
+    makers = [rule for rule in workflow.rules if rule.is_producer(path)]
+    return any(
+        found.get("subject", SUBJECTS.index[0]) in ROW_OF
+        and found.get("model", "ceiling") in (*MODELS, "ceiling")
+        and int(found.get("fold", 0)) in FOLDS
+        and ("seed" not in found or int(found["seed"]) in map(int, seeds_of(found["model"])))
+        for found in (rule.get_wildcards(path) for rule in makers)
+    )
+
+
+def mended():
+    """Outputs to be made again; moves those that are damaged out of the way, with a sentence."""
+    command = asked()
+    if command is None:
+        return []
+    runs = not any(getattr(command, name, None) for name in LOOKING_ONLY)
+    if runs and command.report is not None and not command.report_after_run:
+        runs = False
+    if not runs and not command.dryrun:
+        return []
+    neighbours = commands.enter(".snakemake") if runs else None
+    if runs and neighbours.running:
+        return []
+    # Jobs on a cluster outlive the command that sent them: there the user has to look first.
+    if runs and neighbours.killed and command.executor in (None, "local"):
+        if commands.remove_locks(".snakemake"):
+            print("The last command here was killed; its lock is removed.", file=sys.stderr)
+    found = sums.survey(ROOT, mend=runs)
+    for sentence in found.said[:20]:
+        print(f"WARNING: {sentence}", file=sys.stderr)
+    if len(found.said) > 20:
+        print(f"WARNING: and so are {len(found.said) - 20} more", file=sys.stderr)
+    # Nobody asks for a missing file whose successors are there, so `all` does.
+    return [local(path) for path in found.wanted if of_study(path)]
+
+
+MENDED = mended()
