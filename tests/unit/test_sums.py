@@ -170,3 +170,12 @@ def test_a_record_that_is_damaged_itself_is_as_none():
     record.write_text(record.read_text()[:20])
     Path(IMAGE).write_bytes(b"")
     sums.check("logs/other/1.log", [IMAGE])
+
+
+def test_an_input_that_changes_while_it_is_read_is_noticed():
+    made(IMAGE)
+    stamps = sums.check("logs/other/1.log", [IMAGE, "scans/of-the-user.nii"])
+    sums.check_again(stamps)
+    os.truncate(IMAGE, 3)
+    with pytest.raises(InputError, match=f"^{IMAGE}: has changed while a job read it"):
+        sums.check_again(stamps)

@@ -121,9 +121,10 @@ def job(
         )
         logging.captureWarnings(True)
         try:
-            sums.check(log, inputs)
+            stamps = sums.check(log, inputs)
             sums.begin(log, outputs)
             yield
+            sums.check_again(stamps)
             sums.end(log, outputs)
         except InputError as error:
             logging.error("%s", error)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,8 @@ BLOCK = 1 << 20
 
 #: Size and SHA-256 of a file.
 Sum = tuple[int, str]
+#: Number, size and date of a file; None of one that is not there.
+Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def end(log: str | Path, outputs: Iterable[str]) -> None:
         record.write(place.records(folder) / f"{place.name}.json")
 
 
-def check(log: str | Path, inputs: Iterable[str]) -> None:
+def check(log: str | Path, inputs: Iterable[str]) -> dict[Path, Stamp]:
     """Make sure that a job's inputs are what the jobs before it wrote.
 
     A damaged one is moved out of the way, so that the same command makes it again.  Files without
@@ -151,10 +153,15 @@ def check(log: str | Path, inputs: Iterable[str]) -> None:
         log: the job's log file.
         inputs: the job's inputs.
 
+    Returns:
+        What `check_again` compares with.
+
     Raises:
         InputError: an input is damaged, cannot be read or is gone.
     """
     place = Place.of(log)
+    inputs = list(inputs)
+    stamps = {Path(path): _stamp(Path(path)) for path in inputs if place.inside(path)}
     for folder, names in _by_folder(place, inputs).items():
         wanted = set(names)
         for path, record in _records(place.records(folder), _names(place.records(folder))):
@@ -166,6 +173,23 @@ def check(log: str | Path, inputs: Iterable[str]) -> None:
                     f"{_put_aside(place, folder / fault.name)}; "
                     "give the same command again, which makes it anew"
                 )
+    return stamps
+
+
+def check_again(stamps: Mapping[Path, Stamp]) -> None:
+    """Make sure that nothing has touched a job's inputs since they were checked.
+
+    Args:
+        stamps: what `check` returned.
+
+    Raises:
+        InputError: an input is not what it was.
+    """
+    for path, before in stamps.items():
+        if _stamp(path) != before:
+            raise InputError(
+                f"{path}: has changed while a job read it; give the same command again"
+            )
 
 
 @dataclass(frozen=True)
@@ -238,6 +262,15 @@ class _Fault:
     name: str
     said: str
     gone: bool
+
+
+def _stamp(path: Path) -> Stamp:
+    """What tells whether a file has been written since."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _by_folder(place: Place, paths: Iterable[str]) -> dict[Path, list[str]]:
