@@ -13,6 +13,7 @@ SPEAKING = (
     "cards",
     "nifti",
     "files",
+    "sums",
     "dicom*",
     "sheets",
     "subjects",
