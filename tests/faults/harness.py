@@ -93,8 +93,19 @@ class Disturbed:
             self.skipped["disk full"] = "only root can make a small disk"
         if shutil.which("faketime") is None:
             self.skipped["clock changed"] = "faketime is not installed"
-        if self.is_root and shutil.which("setpriv") is None:
-            self.skipped["file unreadable"] = "root reads everything, and there is no setpriv"
+        self.by = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        if not self.is_root or not self._nobody_can_run():
+            self.by = []
+        if self.is_root and not self.by:
+            self.skipped["file unreadable"] = "root reads all, and nobody else may run this Python"
+
+    def _nobody_can_run(self) -> bool:
+        """Whether a user without rights can start this interpreter, and that one itself again."""
+        if shutil.which("setpriv") is None:
+            return False
+        body = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+        asked = [*self.by, sys.executable, "-c", body]
+        return subprocess.run(asked, capture_output=True, cwd="/", check=False).returncode == 0
 
     # --- The study ------------------------------------------------------------
 
@@ -106,7 +117,7 @@ class Disturbed:
             mount = ["mount", "-t", "tmpfs", "-o", options, "faults", str(self.folder)]
             subprocess.run(mount, check=True)
         subprocess.run(["cp", "-a", f"{reference}/.", str(self.folder)], check=True)
-        if self.is_root:
+        if self.by:
             subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(self.folder)], check=True)
 
     def remove(self) -> None:
@@ -116,11 +127,8 @@ class Disturbed:
 
     def command(self) -> list[str]:
         """The plain command."""
-        by = []
-        if self.is_root and shutil.which("setpriv"):
-            by = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         plain = ["-m", "snakemake", "--cores", str(self.cores), "--configfile", CONFIG]
-        return [*by, sys.executable, *plain]
+        return [*self.by, sys.executable, *plain]
 
     def environment(self) -> dict[str, str]:
         """The environment of a command: no threads set, a home that the user may write to."""
@@ -259,11 +267,12 @@ class Disturbed:
         jobs = (self.jobs() if self.running else []) or jobs
         victim = self.draw.choice(jobs)
         try:
-            script = Path(f"/proc/{victim}/cmdline").read_bytes().decode().split(".", 2)[-1]
+            words = Path(f"/proc/{victim}/cmdline").read_bytes().decode().split("\0")
             os.kill(victim, signal.SIGKILL)
-        except (OSError, ValueError):
+        except OSError:
             return "the job had just ended"
-        return script.strip("\0").rpartition(".")[2]
+        # Snakemake calls a script tmp<letters>.<name>.py.
+        return next((Path(w).name.split(".")[1] for w in words if ".snakemake/scripts/" in w), "")
 
     def _snakemake_killed(self) -> str:
         jobs = self.jobs()

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -156,8 +155,9 @@ def end_with_snakemake(seconds: float = 0.5) -> None:
 
 def _watch(lineage: list[tuple[int, int]], seconds: float) -> None:
     """Wait until a process has lost its parent, then kill this one."""
+    never = threading.Event()  # waits by a clock that nobody sets, which time.sleep may not
     while all(_parent(child) == parent for child, parent in lineage):
-        time.sleep(seconds)
+        never.wait(seconds)
     for process in [*_descendants(os.getpid()), os.getpid()]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)

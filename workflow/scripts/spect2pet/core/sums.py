@@ -93,7 +93,8 @@ class Record:
     def read(cls, path: str | Path) -> "Record | None":
         """Read a record; None where there is none that can be read."""
         try:
-            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+            with open(path, "rb") as stream:  # noqa: PTH123 - there are many, and this is faster
+                return cls(**json.loads(stream.read()))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -306,14 +307,15 @@ def _faults(
     folder: Path,
     record: Record,
     names: set[str] | None,
-    fault_of: Callable[[Path, Any], tuple[str, bool] | None],
+    fault_of: Callable[[str, Any], tuple[str, bool] | None],
 ) -> Iterator[_Fault]:
     """What is wrong with the outputs of a record, or with the named ones among them."""
     if record.again:
         return  # these sums are void
+    where = str(folder)  # joining paths as text takes a fifth of the time
     for name, expected in record.files.items():
         if names is None or name in names:
-            wrong = fault_of(folder / name, expected)
+            wrong = fault_of(f"{where}/{name}", expected)
             if wrong:
                 yield _Fault(name, *wrong)
     for name, below in record.folders.items():
@@ -321,16 +323,16 @@ def _faults(
             if names is None and not (folder / name).exists():
                 continue
             for inner, expected in below.items():
-                wrong = fault_of(folder / name / inner, expected)
+                wrong = fault_of(f"{where}/{name}/{inner}", expected)
                 if wrong:
                     yield _Fault(name, f"{inner} in it {wrong[0]}", gone=False)
                     break
 
 
-def _fault_of_size(path: Path, expected: Sum) -> tuple[str, bool] | None:
+def _fault_of_size(path: str, expected: Sum) -> tuple[str, bool] | None:
     """What is wrong with a file as far as its size tells, and whether it is gone."""
     try:
-        size = path.stat().st_size
+        size = os.stat(path).st_size  # noqa: PTH116
     except FileNotFoundError:
         return "is gone", True
     except OSError as error:
@@ -340,7 +342,7 @@ def _fault_of_size(path: Path, expected: Sum) -> tuple[str, bool] | None:
     return None if os.access(path, os.R_OK) else ("cannot be read (Permission denied)", False)
 
 
-def _fault_of_content(path: Path, expected: Sum) -> tuple[str, bool] | None:
+def _fault_of_content(path: str, expected: Sum) -> tuple[str, bool] | None:
     """What is wrong with a file, and whether it is gone."""
     wrong = _fault_of_size(path, expected)
     if wrong:
