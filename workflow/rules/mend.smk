@@ -12,6 +12,8 @@ LOOKING_ONLY = (
     *("list_params_changes", "list_untracked", "summary", "detailed_summary", "archive"),
     *("delete_all_output", "delete_temp_output"),
 )
+# Rules of a subject without PET.
+WITHOUT_PET = ("prepare_image", "place_spect", "infer_subject", "infer_ensemble")
 # Where `results/` lies, which as a module may be under a prefix.
 ROOT = Path(rules.build_report.output.page).parents[1]
 
@@ -25,16 +27,28 @@ def asked():
 
 def of_study(path):
     """Whether a path is made by the study as it is configured now, without being asked for."""
-    if Path(os.path.relpath(path, ROOT)).parts[:2] in (("results", "readers"),):
+    top, stage = Path(os.path.relpath(path, ROOT)).parts[:2]
+    if top != "results" or stage == "readers" or (stage == "cohort" and config["subjects"]):
         return False
-    makers = [rule for rule in workflow.rules if rule.is_producer(path)]
     return any(
-        found.get("subject", SUBJECTS.index[0]) in ROW_OF
-        and found.get("model", "ceiling") in (*MODELS, "ceiling")
-        and int(found.get("fold", 0)) in FOLDS
-        and ("seed" not in found or int(found["seed"]) in map(int, seeds_of(found["model"])))
-        for found in (rule.get_wildcards(path) for rule in makers)
+        takes_part(rule.name, rule.get_wildcards(path))
+        for rule in workflow.rules
+        if rule.is_producer(path)
     )
+
+
+def takes_part(rule, found):
+    """Whether a rule's job with these wildcards is one of the study."""
+    subject, model = found.get("subject"), found.get("model")
+    if subject is not None and subject not in ROW_OF:
+        return False
+    if subject in ALONE and not rule.endswith(WITHOUT_PET):
+        return False
+    if model is not None and model not in (*MODELS, "ceiling"):
+        return False
+    if int(found.get("fold", 0)) not in FOLDS:
+        return False
+    return "seed" not in found or int(found["seed"]) in seeds_of(model)
 
 
 def mended():
