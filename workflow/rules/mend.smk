@@ -1,7 +1,7 @@
 """Mend: before a run is planned, what a killed command or a bad disk left behind."""
 
 from snakemake.cli import get_argument_parser
-from spect2pet.core import commands, sums
+from spect2pet.core import commands, dates, sums
 
 # Commands that run nothing, by Snakemake's names for them.
 LOOKING_ONLY = (
@@ -68,6 +68,12 @@ def mended():
     if runs and neighbours.killed and command.executor in (None, "local"):
         if commands.remove_locks(".snakemake"):
             print("The last command here was killed; its lock is removed.", file=sys.stderr)
+    if runs:
+        if late := dates.bring_back(ROOT / "results"):
+            print(
+                f"WARNING: {late} files were dated in the future; now they are of today",
+                file=sys.stderr,
+            )
     found = sums.survey(ROOT, mend=runs)
     for sentence in found.said[:20]:
         print(f"WARNING: {sentence}", file=sys.stderr)
