@@ -71,7 +71,7 @@ def mended():
     if runs:
         if late := dates.bring_back(ROOT / "results"):
             print(
-                f"WARNING: {late} files were dated in the future; now they are of today",
+                f"WARNING: {late} files were dated in the future and are brought back",
                 file=sys.stderr,
             )
     found = sums.survey(ROOT, mend=runs)

@@ -5,15 +5,15 @@ import os
 import time
 from pathlib import Path
 
-#: Seconds by which a file server's clock may be ahead.
-TOLERATED = 1.0
+#: Nanoseconds by which a file server's clock may be ahead.
+TOLERATED = 1_000_000_000
 
 
 def bring_back(folder: str | Path) -> int:
-    """Give files that are dated in the future the date of now.
+    """Bring files that are dated in the future back to now and before.
 
     Snakemake refuses whatever is made of such a file, as it looks older than what it was made of,
-    until that date has come.
+    until that date has come.  All are moved by the same time, so that what was newer stays newer.
 
     Args:
         folder: the folder below which files are looked at; links are not followed.
@@ -21,13 +21,17 @@ def bring_back(folder: str | Path) -> int:
     Returns:
         How many there were.
     """
-    now = time.time()
-    count = 0
+    now = time.time_ns()
+    late: dict[str, int] = {}
     for here, _, names in os.walk(folder):
         for name in names:
             path = f"{here}/{name}"
-            with contextlib.suppress(OSError):  # gone, or not of this user
-                if os.lstat(path).st_mtime > now + TOLERATED:
-                    os.utime(path, (now, now), follow_symlinks=False)
-                    count += 1
-    return count
+            with contextlib.suppress(OSError):  # gone meanwhile
+                date = os.lstat(path).st_mtime_ns
+                if date > now + TOLERATED:
+                    late[path] = date
+    by = max(late.values(), default=now) - now
+    for path, date in late.items():
+        with contextlib.suppress(OSError):  # not of this user
+            os.utime(path, ns=(date - by, date - by), follow_symlinks=False)
+    return len(late)
