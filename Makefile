@@ -9,7 +9,7 @@ CODE   := Snakefile workflow/rules
 SECONDS_TO_FUZZ ?= 600
 PATH   := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check unit workflow fuzz cluster lock clean
+.PHONY: demo test check unit workflow fuzz faults cluster lock clean
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
@@ -37,6 +37,10 @@ workflow: $(READY) $(PLUGINS)
 fuzz: $(READY)
 	$(BIN)/python -c 'import atheris' 2> /dev/null || $(BIN)/pip install --quiet 'atheris>=2.3'
 	$(BIN)/python tests/fuzz/fuzz_readers.py -max_total_time=$(SECONDS_TO_FUZZ)
+
+# Kills, fills, damages and misleads a running study over a hundred times: half an hour.
+faults: $(READY)
+	PYTHONPATH=workflow/scripts:tests/faults $(BIN)/python benchmarks/faults.py --faults 105 --seed 1
 
 # What sends jobs to a cluster, for the profiles in profiles/.
 cluster: $(READY)

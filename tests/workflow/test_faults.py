@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+
 from conftest import SMALL, Study
 
 FINAL = "results/figures/p2p/similarity.svg"
