@@ -18,12 +18,12 @@ def forget():
     commands._entered.clear()
 
 
-def other(folder):
+def other(folder, options=""):
     """Another command, which runs in the folder until its input ends."""
     body = (
         f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
         "from spect2pet.core import commands\n"
-        f"print(commands.enter({str(folder)!r}), flush=True); sys.stdin.read()"
+        f"print(commands.enter({str(folder)!r}{options}), flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", body], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -61,6 +61,13 @@ def test_one_that_was_killed_is_noticed_once(tmp_path):
     with other(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
     assert commands.enter(tmp_path) == commands.Neighbours(running=False, killed=True)
+    assert len(files_of(tmp_path)) == 1
+
+
+def test_the_jobs_of_one_on_a_cluster_outlive_it(tmp_path):
+    with other(tmp_path, ", elsewhere=True") as process:
+        process.send_signal(signal.SIGKILL)
+    assert commands.enter(tmp_path) == commands.Neighbours(running=False, killed=False)
     assert len(files_of(tmp_path)) == 1
 
 

@@ -1,6 +1,9 @@
 """Mend: before a run is planned, what a killed command or a bad disk left behind."""
 
-from snakemake.cli import get_argument_parser
+import contextlib
+import io
+
+from snakemake.cli import parse_args
 from spect2pet.core import commands, dates, sums
 
 # Commands that run nothing, by Snakemake's names for them.
@@ -19,10 +22,12 @@ ROOT = Path(rules.build_report.output.page).parents[1]
 
 
 def asked():
-    """What the command line asks for; None where it is not Snakemake's, or that of a job."""
+    """What the command line and its profile ask for; None where it is not Snakemake's, or that of
+    a job."""
     if not workflow.is_main_process or Path(sys.argv[0]).name not in ("snakemake", "__main__.py"):
         return None
-    return get_argument_parser().parse_known_args(sys.argv[1:])[0]
+    with contextlib.redirect_stderr(io.StringIO()):  # it names the profile, as it did before
+        return parse_args(sys.argv[1:])[1]
 
 
 def of_study(path):
@@ -61,14 +66,13 @@ def mended():
         runs = False
     if not runs and not command.dryrun:
         return []
-    neighbours = commands.enter(".snakemake") if runs else None
-    if runs and neighbours.running:
-        return []
-    # Jobs on a cluster outlive the command that sent them: there the user has to look first.
-    if runs and neighbours.killed and command.executor in (None, "local"):
-        if commands.remove_locks(".snakemake"):
-            print("The last command here was killed; its lock is removed.", file=sys.stderr)
     if runs:
+        elsewhere = command.executor not in (None, "local")
+        neighbours = commands.enter(".snakemake", elsewhere=elsewhere)
+        if neighbours.running:
+            return []
+        if neighbours.killed and commands.remove_locks(".snakemake"):
+            print("The last command here was killed; its lock is removed.", file=sys.stderr)
         if late := dates.bring_back(ROOT / "results"):
             print(
                 f"WARNING: {late} files were dated in the future and are brought back",

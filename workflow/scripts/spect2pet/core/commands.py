@@ -13,6 +13,8 @@ from pathlib import Path
 RUNNING = "spect2pet"
 #: Where Snakemake lays its own locks, which outlive it when it is killed.
 LOCKS = "locks"
+#: In the file of a command that sends its jobs to a cluster.
+ELSEWHERE = b"cluster"
 
 _entered: dict[Path, "Neighbours"] = {}
 
@@ -23,14 +25,15 @@ class Neighbours:
 
     Attributes:
         running: whether another one runs now.
-        killed: whether one ended without taking its file away, and none runs now.
+        killed: whether one ended without taking its file away, with all its jobs, and none runs
+            now.
     """
 
     running: bool
     killed: bool
 
 
-def enter(folder: str | Path) -> Neighbours:
+def enter(folder: str | Path, *, elsewhere: bool = False) -> Neighbours:
     """Let others know of this process for as long as it lives, and tell of them.
 
     The operating system gives a lock back when its process ends, however it ends, so that a file
@@ -38,6 +41,7 @@ def enter(folder: str | Path) -> Neighbours:
 
     Args:
         folder: Snakemake's own folder, ``.snakemake``.
+        elsewhere: whether this command sends its jobs to a cluster, where they outlive it.
 
     Returns:
         What was found when this process asked first.
@@ -45,7 +49,7 @@ def enter(folder: str | Path) -> Neighbours:
     folder = Path(folder).absolute()
     if folder not in _entered:
         try:
-            _entered[folder] = _enter(folder / RUNNING)
+            _entered[folder] = _enter(folder / RUNNING, elsewhere)
         except OSError:
             # No locks on this disk, or no room: as if one ran, so that nothing is touched.
             _entered[folder] = Neighbours(running=True, killed=False)
@@ -67,14 +71,16 @@ def remove_locks(folder: str | Path) -> bool:
     return there
 
 
-def _enter(folder: Path) -> Neighbours:
+def _enter(folder: Path, elsewhere: bool) -> Neighbours:
     """Lay this process's file into the folder and try the locks of the others."""
     folder.mkdir(parents=True, exist_ok=True)
     own = folder / f"{socket.gethostname()}-{os.getpid()}.running"
     # Locked before it has its name, so that it is never seen without its lock.
     unnamed = own.with_suffix(".new")
     # Held open until the process ends.
-    _lock(os.open(unnamed, os.O_CREAT | os.O_RDWR))
+    held = os.open(unnamed, os.O_CREAT | os.O_RDWR | os.O_TRUNC)
+    _lock(held)
+    os.write(held, ELSEWHERE if elsewhere else b"")
     unnamed.replace(own)
     atexit.register(_leave, own, os.getpid())
     running = killed = False
@@ -85,8 +91,8 @@ def _enter(folder: Path) -> Neighbours:
             descriptor = os.open(other, os.O_RDWR)
             try:
                 _lock(descriptor)
+                killed |= os.read(descriptor, len(ELSEWHERE)) != ELSEWHERE
                 other.unlink()
-                killed = True
             except BlockingIOError:
                 running = True
             finally:
