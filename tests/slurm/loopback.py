@@ -29,7 +29,20 @@ def problem() -> str | None:
         return "only root can start a Slurm cluster on this machine"
     if any((CONFIGURATION / name).exists() for name in FILES):
         return f"this machine has a Slurm of its own, in {CONFIGURATION}"
+    try:
+        socket.gethostbyname(name_of_node())
+    except OSError:
+        return f"this machine does not find itself: {name_of_node()} is not in /etc/hosts"
     return None
+
+
+def name_of_node() -> str:
+    """What this machine calls itself."""
+    return socket.gethostname().partition(".")[0]
+
+
+class DidNotStart(RuntimeError):
+    """Slurm is installed, but does not work on this machine."""
 
 
 class Cluster:
@@ -40,7 +53,7 @@ class Cluster:
 
     def __init__(self, folder: Path, *, cpus: int = 4, memory_mb: int = 64000, gpus: int = 2):
         self.folder, self.cpus, self.memory_mb, self.gpus = folder, cpus, memory_mb, gpus
-        self.node = socket.gethostname().partition(".")[0]
+        self.node = name_of_node()
         self.name = f"loopback{os.getpid()}"
         self.socket = folder / "munge" / "socket"
         self.daemons: list[subprocess.Popen] = []
@@ -169,7 +182,7 @@ class Cluster:
         while not ready():
             if time.monotonic() > end:
                 told = [path.read_text()[-2000:] for path in self.folder.glob("*.out")]
-                raise RuntimeError(f"{what} was awaited for {SECONDS_TO_START} s: {told}")
+                raise DidNotStart(f"{what} was awaited for {SECONDS_TO_START} s: {told}")
             time.sleep(0.1)
 
     # --- What one asks of it ----------------------------------------------------
