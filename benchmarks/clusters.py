@@ -14,7 +14,6 @@ import ctypes
 import os
 import re
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,8 +23,9 @@ from pathlib import Path
 import yaml
 from scale import ROOT, SCRIPTS, make_table
 
-sys.path.insert(0, str(ROOT / "tests" / "slurm"))
-import loopback
+sys.path.insert(0, str(ROOT / "tests"))
+from conftest import PLUGINS, Study
+from slurm import loopback
 
 #: Rules of a subject, and how often each.
 JOBS = {
@@ -36,8 +36,6 @@ SUBJECTS = 2
 #: Linux: processes that lose their parent become this one's children (prctl(2)), so that it can
 #: count their processor time.
 PR_SET_CHILD_SUBREAPER = 36
-HERE = ("--slurm-status-command", "squeue", "--slurm-no-account",
-        "--slurm-init-seconds-before-status-checks", "2")  # fmt: skip
 SNAKEMAKE = (sys.executable, "-m", "snakemake")
 SBATCH = """#!/bin/sh
 echo x >> "$SUBMITTED"
@@ -48,8 +46,7 @@ SECONDS_TO_PLAN = 900
 
 def environment() -> dict[str, str]:
     """Variables with which Snakemake finds its plugins and one thread is one thread."""
-    plugins = str(ROOT / ".venv" / "plugins")
-    return os.environ | {"PYTHONPATH": plugins, "OMP_NUM_THREADS": "1"}
+    return os.environ | {"PYTHONPATH": str(PLUGINS), "OMP_NUM_THREADS": "1"}
 
 
 def spent() -> float:
@@ -60,9 +57,7 @@ def spent() -> float:
 
 def study_in(folder: Path, *, grouped: bool = True) -> None:
     """A copy of the workflow with a profile that puts subjects together, or does not."""
-    for name in ("Snakefile", "workflow", "config", "envs", "profiles"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
+    Study(folder)
     (folder / "some.yaml").write_text("cohort: {subjects: 8}\n")  # as few as make three sets
     if not grouped:
         profile = folder / "profiles" / "slurm" / "config.yaml"
@@ -134,7 +129,7 @@ def starts() -> None:
         for folder, name in zip(folders[1:], ("groups", "a job a submission"), strict=True):
             before = spent()
             with loopback.Cluster(Path(place, f"slurm-{folder.name}")) as cluster:
-                seconds, _ = run(folder, "--workflow-profile", "profiles/slurm", *HERE)
+                seconds, _ = run(folder, "--workflow-profile", "profiles/slurm", *loopback.OPTIONS)
                 submissions = len(cluster.jobs())
             while True:  # what Slurm left to this process
                 try:
@@ -163,7 +158,7 @@ def plan(counts: list[int], targets: list[str]) -> None:
                     (folder / "bin" / name).chmod(0o755)
                 submitted = folder / "submitted"
                 process = subprocess.Popen(
-                    [*SNAKEMAKE, target, "--workflow-profile", "profiles/slurm", *HERE,
+                    [*SNAKEMAKE, target, "--workflow-profile", "profiles/slurm", *loopback.OPTIONS,
                      "--configfile", "study.yaml"],
                     cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                     env=environment() | {"SUBMITTED": str(submitted),

@@ -11,7 +11,6 @@ import argparse
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,24 +18,18 @@ from pathlib import Path
 
 import harness
 
-COPIED = ("Snakefile", "workflow", "config", "envs", "profiles")
+sys.path.insert(0, str(harness.ROOT / "tests"))
+from conftest import Study
 
 
 def undisturbed(folder: Path, cores: int) -> Path:
     """A finished tiny study."""
     folder.mkdir(parents=True)
-    for name in COPIED:
-        source = harness.ROOT / name
-        ignore = shutil.ignore_patterns("__pycache__")
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=ignore)
-        else:
-            shutil.copy(source, folder / name)
+    study = Study(folder, harness.CONFIG)
     shutil.copy(harness.ROOT / "tests" / "faults" / harness.CONFIG, folder)
     (folder / "results").mkdir()
     shutil.copy(harness.ROOT / "results" / "README.md", folder / "results")
-    plain = ["-m", "snakemake", "--cores", str(cores), "--configfile", harness.CONFIG]
-    subprocess.run([sys.executable, *plain, "--quiet", "all"], cwd=folder, check=True)
+    study.run(cores=cores)
     return folder
 
 

@@ -1,6 +1,7 @@
 """A copy of the workflow to run, and what a run would do."""
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -38,14 +39,23 @@ class Study:
         study.folder, study.configfiles = folder, list(configfiles)
         return study
 
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """This process's environment without limits of threads, which a user has not set."""
+        return {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")}
+
     def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
         """Run one snakemake command to its end."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
         if self.configfiles and "--configfile" not in arguments:
             command += ["--configfile", *self.configfiles]
-        environment = {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")}
         return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def run(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
@@ -63,6 +73,15 @@ class Study:
             return {}
         rows = (line.split() for line in table.group(1).splitlines() if line.strip())
         return {name: int(count) for name, count in rows}
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every result by path; Snakemake's own mark of a folder is none."""
+        folder = self.file("results")
+        return {
+            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != ".snakemake_timestamp"
+        }
 
     def file(self, *parts: str) -> Path:
         """A file of this study."""

@@ -1,5 +1,11 @@
 """What tests of pages that draw with WebGL need of the browser."""
 
+import shutil
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: The browser that is installed here, or None.
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
+
 #: Chromium refuses its sandbox to root, as in containers, and WebGL without a graphics card.
 BROWSER_OPTIONS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
 

@@ -1,17 +1,14 @@
 """A whole reading session in a browser, by keyboard and by mouse, against what is exported."""
 
 import csv
-import shutil
 
 import pytest
 
 from reading_sessions import SCALE, SHAPE, make_session
 from spect2pet.readers import readers, readings
-from webgl_pages import BROWSER_OPTIONS, NO_WEBGL, SCRIPT, SLOW, is_of_the_page
+from webgl_pages import BROWSER_OPTIONS, CHROMIUM, NO_WEBGL, SCRIPT, SLOW, is_of_the_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome here")
 
 

@@ -5,11 +5,9 @@ import shutil
 import pytest
 
 from report_studies import SETS, Made, image, lesion_summary, uncertainty_summary
-from webgl_pages import BROWSER_OPTIONS, NO_WEBGL, SCRIPT, SLOW, is_of_the_page
+from webgl_pages import BROWSER_OPTIONS, CHROMIUM, NO_WEBGL, SCRIPT, SLOW, is_of_the_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome here")
 
 

@@ -16,8 +16,12 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sco
 #: Commands within a job find the configuration here alone: Snakemake takes SLURM_CONF from them.
 CONFIGURATION = Path("/etc/slurm")
 FILES = ("slurm.conf", "gres.conf")
-PARTITIONS = ("cpu", "gpu")
 SECONDS_TO_START = 30
+#: What Snakemake is to be told of this cluster: no database, no accounts, quick answers.
+OPTIONS = (
+    "--slurm-status-command", "squeue", "--slurm-no-account",
+    "--slurm-init-seconds-before-status-checks", "2",
+)  # fmt: skip
 
 
 def problem() -> str | None:
@@ -39,10 +43,6 @@ def problem() -> str | None:
 def name_of_node() -> str:
     """What this machine calls itself."""
     return socket.gethostname().partition(".")[0]
-
-
-class DidNotStart(RuntimeError):
-    """Slurm is installed, but does not work on this machine."""
 
 
 class Cluster:
@@ -140,9 +140,8 @@ class Cluster:
             f"Gres=gpu:{self.gpus} State=UNKNOWN"
         )
         lines += [
-            f"PartitionName={name} Nodes={self.node} MaxTime=1-00:00:00 State=UP"
-            f"{' Default=YES' if name == PARTITIONS[0] else ''}"
-            for name in PARTITIONS
+            f"PartitionName={name} Nodes={self.node} MaxTime=1-00:00:00 State=UP{default}"
+            for name, default in {"cpu": " Default=YES", "gpu": ""}.items()
         ]
         (self.folder / "slurm.conf").write_text("\n".join(lines) + "\n")
         # A GPU must be a character device; links to this one are as many as are asked for.
@@ -182,7 +181,7 @@ class Cluster:
         while not ready():
             if time.monotonic() > end:
                 told = [path.read_text()[-2000:] for path in self.folder.glob("*.out")]
-                raise DidNotStart(f"{what} was awaited for {SECONDS_TO_START} s: {told}")
+                raise RuntimeError(f"{what} was awaited for {SECONDS_TO_START} s: {told}")
             time.sleep(0.1)
 
     # --- What one asks of it ----------------------------------------------------
@@ -201,13 +200,6 @@ class Cluster:
             if "JobId" in about:
                 found[about["JobId"]] = about
         return found
-
-    def job_of(self, rule: str, state: str = "RUNNING") -> str | None:
-        """The number of a job of a rule in a state, else None."""
-        for number, about in self.jobs().items():
-            if about["JobState"] == state and f"rule_{rule}" in about.get("Comment", ""):
-                return number
-        return None
 
     def down(self) -> None:
         """Lose the node: all that runs on it is gone, and is queued again."""

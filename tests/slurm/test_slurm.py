@@ -1,7 +1,5 @@
 """The small study through a real Slurm on this machine: what is asked for, lost and found again."""
 
-import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -25,11 +23,8 @@ if PROBLEM is None and not PLUGINS.is_dir():
     )
 pytestmark = pytest.mark.skipif(PROBLEM is not None, reason=str(PROBLEM))
 
-#: No database and no accounts; nothing to wait for where nobody else waits.
-HERE = (
-    "--slurm-status-command", "squeue", "--slurm-no-account", "--latency-wait", "10",
-    "--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2",
-)  # fmt: skip
+#: Nothing to wait for where nobody else waits.
+HERE = (*loopback.OPTIONS, "--latency-wait", "10", "--seconds-between-status-checks", "2")
 MINUTES = 8
 MODELS, SEEDS = ("p2p", "richardson_lucy"), (2025, 2026)
 GROUPS = {"registration", "evaluation", "study"}
@@ -44,8 +39,8 @@ TARGETS = len(("registration", "train"))
 
 
 def environment():
-    kept = {name: v for name, v in os.environ.items() if not name.endswith("NUM_THREADS")}
-    return kept | {
+    """What a user has after `make cluster` and `source .venv/bin/activate`."""
+    return Study.environment() | {
         "PYTHONPATH": str(PLUGINS),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
@@ -76,27 +71,11 @@ def wait_for(what, ready, process=None):
         time.sleep(0.1)
 
 
-def digests(study):
-    """SHA-256 of every result by path."""
-    folder = study.file("results")
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".snakemake_timestamp"
-    }
-
-
 @pytest.fixture(scope="module")
 def cluster():
     with tempfile.TemporaryDirectory(prefix="slurm-") as place:
         Path(place).chmod(0o755)
-        cluster = loopback.Cluster(Path(place) / "cluster")
-        try:
-            cluster.__enter__()
-        except loopback.DidNotStart as error:
-            pytest.skip(f"Slurm does not start here: {error}")
-        with contextlib.ExitStack() as stack:
-            stack.push(cluster)
+        with loopback.Cluster(Path(place) / "cluster") as cluster:
             yield cluster
 
 
@@ -253,7 +232,7 @@ def test_a_lost_node_loses_nothing(run):
 
 
 def test_results_are_those_of_the_local_run_to_the_byte(run, small_study):
-    here, there = digests(small_study), digests(run.study)
+    here, there = small_study.digests(), run.study.digests()
     assert sorted(here) == sorted(there)
     assert [path for path in here if here[path] != there[path]] == []
     # Made there, not left from here.
@@ -297,4 +276,4 @@ def test_one_allocation_runs_snakemake_inside(cluster, run, tmp_path):
     assert state == "COMPLETED", said.read_text()[-6000:]
     assert "back into the queue" in said.read_text()
     assert cluster.jobs()[number]["NumCPUs"] == "2"
-    assert digests(study) == digests(run.study)
+    assert study.digests() == run.study.digests()

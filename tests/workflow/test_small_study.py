@@ -1,6 +1,5 @@
 """A complete small study: what it makes, what it remakes, and that it repeats to the byte."""
 
-import hashlib
 import json
 import shutil
 import zipfile
@@ -11,12 +10,9 @@ import pandas as pd
 import pytest
 from nibabel.affines import apply_affine
 
-from conftest import PLUGINS, SMALL, Study
-from slurm import loopback
+from conftest import SMALL, Study
 
 MODEL = "p2p"
-#: Whether the tests of tests/slurm run here.
-SLURM = loopback.problem() is None and PLUGINS.is_dir()
 #: Files of the record of the study that the report of Snakemake shows.
 RECORD = ("ro-crate-metadata.json", "checksums.sha256")
 
@@ -383,21 +379,10 @@ def test_changing_the_model_does_not_touch_the_images(copied_study):
 # --- That it repeats -----------------------------------------------------------
 
 
-def digests(study):
-    """SHA-256 of every result by path."""
-    folder = study.file("results")
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-@pytest.mark.skipif(SLURM, reason="tests/slurm makes every kind of image again, a core a job")
 def test_another_run_on_one_core_gives_the_same_bytes(small_study, tmp_path):
     """From simulation to the headline; figures and what else follows take the same time again."""
     again = Study(tmp_path, SMALL)
     again.run("results/evaluation/p2p/summary.json", cores=1)
-    first, second = digests(small_study), digests(again)
+    first, second = small_study.digests(), again.digests()
     assert {"models", "synthetic", "evaluation"} <= {path.split("/")[0] for path in second}
     assert [path for path in second if first[path] != second[path]] == []

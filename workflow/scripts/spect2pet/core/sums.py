@@ -13,7 +13,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ MADE_IN = ("results", "export")
 #: Of larger files only the size and both ends are looked at: 1 GB takes about a second.
 LARGEST_WHOLE = 1_000_000_000
 END = 1_000_000
-BLOCK = 1 << 20
 
 #: Size and SHA-256 of a file.
 Sum = tuple[int, str]
@@ -247,12 +245,11 @@ def sum_of(path: str | Path) -> Sum:
     """
     with Path(path).open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        digest = hashlib.sha256()
-        if size > LARGEST_WHOLE:
-            digest.update(stream.read(END))
-            stream.seek(-END, os.SEEK_END)
-        for block in iter(partial(stream.read, BLOCK), b""):
-            digest.update(block)
+        if size <= LARGEST_WHOLE:
+            return size, hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256(stream.read(END))
+        stream.seek(-END, os.SEEK_END)
+        digest.update(stream.read())
     return size, digest.hexdigest()
 
 
