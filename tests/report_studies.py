@@ -229,7 +229,7 @@ class Made:
             ):
                 self.table(table, "evaluation", model, f"{name}.tsv")
             picture = self.path("figures", "figures", model, "similarity.png")
-            matplotlib.image.imsave(picture, np.full((8, 8, 3), k / 2))
+            matplotlib.image.imsave(picture, np.full((1200, 1600, 3), k / 2))
         split = self.of_paired(pd.DataFrame({"subject": list(self.sets)}))
         path = self.path("split", "split", "split.tsv")
         write_table(path, split, dict.fromkeys(split, ""), STAMP)

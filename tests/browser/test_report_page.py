@@ -87,6 +87,20 @@ def test_no_image_is_loaded_before_a_subject_is_opened(reader, report):
     assert [url for url in reader.requests if not url.startswith("data:")] == [report.as_uri()]
 
 
+def test_a_link_leads_to_its_section_past_figures_that_are_not_loaded_yet(reader):
+    """Each figure keeps its place free, so that nothing moves when it is loaded on the way."""
+    sizes = reader.page.evaluate(
+        "[...document.querySelectorAll('#evidence figure img')].map("
+        "(img) => [img.getAttribute('width'), img.getAttribute('height')].map(Number))"
+    )
+    assert sizes
+    assert {round(100 * h / w) for w, h in sizes} == {75}, sizes  # as the figures of this report
+    reader.page.click("nav a >> text=Subjects")
+    reader.page.wait_for_timeout(3000)  # it gets there smoothly
+    top = reader.page.evaluate("document.getElementById('subjects').getBoundingClientRect().top")
+    assert 0 <= top < 120
+
+
 def test_a_heading_sorts_its_table_both_ways(reader):
     assert reader.column("#subject-table", 0) == ["003", "004", "005", "002", "001"]
     head = reader.page.locator("#subject-table th button", has_text="Gain")

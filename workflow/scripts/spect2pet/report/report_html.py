@@ -217,10 +217,12 @@ def caption(source: str, **words: str) -> str:
 def figure(path: Path, alternative: str, words: str) -> str:
     """A figure (PNG) in the page itself, with its caption."""
     content = path.read_bytes()
-    width = int.from_bytes(content[16:20], "big")  # of a PNG, pixels (ISO 15948, 11.2.2)
+    # Of a PNG, pixels (ISO 15948, 11.2.2). With both, the page keeps its place free for it.
+    width, height = (int.from_bytes(content[k : k + 4], "big") * FIGURE_SCALE for k in (16, 20))
     return (
         f'<figure><img src="data:image/png;base64,{base64.b64encode(content).decode()}" '
-        f'alt="{text(alternative)}" width="{round(width * FIGURE_SCALE)}" loading="lazy">'
+        f'alt="{text(alternative)}" width="{round(width)}" height="{round(height)}" '
+        'loading="lazy">'
         f"<figcaption>{words}</figcaption></figure>"
     )
 
