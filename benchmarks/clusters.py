@@ -1,12 +1,14 @@
 """What a cluster costs: processor time of starts beside that of the work, and time to plan groups.
 
-starts: two simulated subjects are registered in one allocation (Snakemake on this machine's cores),
-in groups through profiles/slurm, and with a submission for every job, on a Slurm of this machine.
-Work is what is left of the first when Python, imports and Snakemake itself are taken off.
+starts: the scans of two subjects, simulated before, are registered in one allocation (Snakemake on
+this machine's cores), in groups through profiles/slurm, and with a submission for every job, on a
+Slurm of this machine.  Work is what is left of the first when Python, imports and Snakemake itself
+are taken off.  Of scans of clinical size (config/paper.yaml) it is one allocation alone.
+study: the same of the whole study on the built-in cohort, in one allocation.
 plan: how long Snakemake plans a table of subjects in groups, and with how many submissions it
 begins; sbatch is a stand-in that takes everything and runs nothing.
 
-Run from the repository: python benchmarks/clusters.py starts|plan [--subjects 100 1000]
+Run from the repository: python benchmarks/clusters.py starts|study|plan [--subjects 100 1000]
 """
 
 import argparse
@@ -14,11 +16,14 @@ import ctypes
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from scale import ROOT, SCRIPTS, make_table
@@ -27,15 +32,12 @@ sys.path.insert(0, str(ROOT / "tests"))
 from conftest import PLUGINS, Study
 from slurm import loopback
 
-#: Rules of a subject, and how often each.
-JOBS = {
-    "simulate_subject": 1, "prepare_image": 2, "coregister_spect": 1, "normalise_pet": 1,
-    "map_regions": 1, "check_registration": 1,
-}  # fmt: skip
 SUBJECTS = 2
+COHORT = {"cohort": {"subjects": 8}}  # as few as make three sets
 #: Linux: processes that lose their parent become this one's children (prctl(2)), so that it can
 #: count their processor time.
 PR_SET_CHILD_SUBREAPER = 36
+SETTINGS = "some.yaml"
 SNAKEMAKE = (sys.executable, "-m", "snakemake")
 SBATCH = """#!/bin/sh
 echo x >> "$SUBMITTED"
@@ -55,15 +57,25 @@ def spent() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def study_in(folder: Path, *, grouped: bool = True) -> None:
-    """A copy of the workflow with a profile that puts subjects together, or does not."""
+def study_in(folder: Path, settings: Mapping[str, Any] = COHORT) -> None:
+    """A copy of the workflow with settings of its own."""
+    folder.mkdir()
     Study(folder)
-    (folder / "some.yaml").write_text("cohort: {subjects: 8}\n")  # as few as make three sets
-    if not grouped:
-        profile = folder / "profiles" / "slurm" / "config.yaml"
-        told = yaml.safe_load(profile.read_text())
-        del told["groups"], told["group-components"]
-        profile.write_text(yaml.safe_dump(told))
+    (folder / SETTINGS).write_text(yaml.safe_dump(dict(settings)))
+
+
+def ungroup(folder: Path) -> None:
+    """Let the profile of a copy put no jobs together."""
+    profile = folder / "profiles" / "slurm" / "config.yaml"
+    told = yaml.safe_load(profile.read_text())
+    del told["groups"], told["group-components"]
+    profile.write_text(yaml.safe_dump(told))
+
+
+def clinical() -> dict[str, Any]:
+    """Settings of scans and a study grid of clinical size."""
+    told = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    return {"cohort": told["cohort"] | COHORT["cohort"], "study_grid": told["study_grid"]}
 
 
 def wanted() -> list[str]:
@@ -72,30 +84,75 @@ def wanted() -> list[str]:
     return [name.format(number + 1) for number in range(SUBJECTS)]
 
 
-def run(folder: Path, *arguments: str) -> tuple[float, float]:
-    """Run Snakemake; return its seconds and the processor seconds of all that it started."""
+def run(folder: Path, *arguments: str) -> tuple[float, float, str]:
+    """Run Snakemake: its seconds, processor seconds of all that it started, and its words."""
     before, start = spent(), time.perf_counter()
-    subprocess.run(
-        [*SNAKEMAKE, *wanted(), *arguments, "--configfile", "some.yaml"],
-        cwd=folder, env=environment(), check=True, capture_output=True,
+    done = subprocess.run(
+        [*SNAKEMAKE, *arguments, "--configfile", SETTINGS],
+        cwd=folder, env=environment(), check=True, capture_output=True, text=True,
     )  # fmt: skip
-    return time.perf_counter() - start, spent() - before
+    return time.perf_counter() - start, spent() - before, done.stdout
 
 
-def start_of_jobs() -> float:
-    """Processor seconds in which the jobs of one subject start Python and import what they need."""
+def starts_of(plan: str) -> tuple[int, float]:
+    """Jobs in a plan of Snakemake's, and processor seconds of all their imports and of Python."""
+    table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", plan, re.M | re.S)
+    jobs = {name: int(count) for name, count in map(str.split, table[1].splitlines())}
+    jobs = {rule: count for rule, count in jobs.items() if (SCRIPTS / f"{rule}.py").exists()}
     total = 0.0
-    for rule, times in JOBS.items():
-        imports = re.findall(
-            r"^ +((?:from|import) .*)$", (SCRIPTS / f"{rule}.py").read_text(), re.M
-        )
+    for rule, count in jobs.items():
+        script = (SCRIPTS / f"{rule}.py").read_text()
+        imports = re.findall(r"^ +((?:from|import) .*)$", script, re.M)
         before = spent()
         subprocess.run(
             [sys.executable, "-c", "\n".join(imports)], check=True,
             env=environment() | {"PYTHONPATH": str(SCRIPTS)},
         )  # fmt: skip
-        total += times * (spent() - before)
-    return total
+        total += count * (spent() - before)
+    return sum(jobs.values()), total
+
+
+def here(folder: Path, *targets: str) -> tuple[int, float]:
+    """Make results on this machine's cores; print what it took; return the jobs and the work."""
+    _, planning, plan = run(folder, *targets, "--cores", "1", "--dry-run")
+    jobs, imports = starts_of(plan)
+    seconds, used, _ = run(folder, *targets, "--cores", "2")
+    work = used - imports - planning
+    say("one allocation", jobs, 1, seconds, used, work)
+    return jobs, work
+
+
+def say(way: str, jobs: int, submissions: int, seconds: float, used: float, work: float) -> None:
+    """Print one line."""
+    print(
+        f"{way:20s} {jobs:6d} {submissions:13d} {seconds:9.0f} {used:14.1f} {work:8.1f} "
+        f"{100 * (used - work) / work:18.0f} %",
+        flush=True,
+    )
+
+
+def head(title: str) -> None:
+    """Print what the columns are."""
+    print(f"\n{title}")
+    print("way                    jobs   submissions   seconds   processor s     work   "
+          "starts beside work", flush=True)  # fmt: skip
+
+
+def through_slurm(folder: Path, place: Path) -> tuple[int, float, float]:
+    """Registration through profiles/slurm: submissions, seconds and processor seconds."""
+    before = spent()
+    with loopback.Cluster(place) as cluster:
+        seconds, *_ = run(
+            folder, *wanted(), "--workflow-profile", "profiles/slurm", *loopback.OPTIONS
+        )
+        submissions = len(cluster.jobs())
+    while True:  # what Slurm left to this process
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                break
+        except ChildProcessError:
+            break
+    return submissions, seconds, spent() - before
 
 
 def starts() -> None:
@@ -104,43 +161,34 @@ def starts() -> None:
     problem = loopback.problem()
     if problem:
         raise SystemExit(f"no Slurm to measure: {problem}")
-    with tempfile.TemporaryDirectory() as place:
-        Path(place).chmod(0o755)
-        folders = [Path(place, name) for name in ("here", "grouped", "apart")]
-        for folder in folders:
-            folder.mkdir()
-            study_in(folder, grouped=folder.name != "apart")
-        before = spent()
-        subprocess.run(
-            [*SNAKEMAKE, *wanted(), "--cores", "1", "--dry-run", "--configfile", "some.yaml"],
-            cwd=folders[0], env=environment(), check=True, capture_output=True,
-        )  # fmt: skip
-        planning = spent() - before
-        imports = SUBJECTS * start_of_jobs()
-        seconds, used = run(folders[0], "--cores", "2")
-        work = used - imports - planning
-        jobs = SUBJECTS * sum(JOBS.values())
-        print(f"{SUBJECTS} subjects, {jobs} jobs; processor seconds of the work: {work:.1f}")
-        print("way                    submissions   seconds   processor s   starts beside work")
-        row = "{:22s} {:11d} {:9.0f} {:13.1f} {:17.0f} %"
-        print(
-            row.format("one allocation", 1, seconds, used, 100 * (used - work) / work), flush=True
-        )
-        for folder, name in zip(folders[1:], ("groups", "a job a submission"), strict=True):
-            before = spent()
-            with loopback.Cluster(Path(place, f"slurm-{folder.name}")) as cluster:
-                seconds, _ = run(folder, "--workflow-profile", "profiles/slurm", *loopback.OPTIONS)
-                submissions = len(cluster.jobs())
-            while True:  # what Slurm left to this process
-                try:
-                    if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                        break
-                except ChildProcessError:
-                    break
-            used = spent() - before
-            print(
-                row.format(name, submissions, seconds, used, 100 * (used - work) / work), flush=True
-            )
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        small, large = place / "built-in", place / "clinical"
+        study_in(small)
+        study_in(large, clinical())
+        for folder in (small, large):
+            run(folder, *wanted(), "--cores", "2", "--until", "simulate_subject")
+        ways = ("groups", "a job a submission")
+        for way in ways:
+            shutil.copytree(small, place / way)
+        ungroup(place / ways[1])
+        head(f"registration of {SUBJECTS} subjects, scans of clinical size")
+        here(large, *wanted())
+        head(f"registration of {SUBJECTS} subjects, scans of built-in size")
+        jobs, work = here(small, *wanted())
+        for number, way in enumerate(ways):
+            told = through_slurm(place / way, place / f"slurm-{number}")
+            say(way, jobs, *told, work)
+
+
+def whole_study() -> None:
+    """Print what the whole study on the built-in cohort costs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "study")
+        study_in(folder, {})
+        head("whole study on the built-in cohort")
+        here(folder)
 
 
 def plan(counts: list[int], targets: list[str]) -> None:
@@ -181,11 +229,13 @@ def plan(counts: list[int], targets: list[str]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["starts", "plan"])
+    parser.add_argument("what", choices=["starts", "study", "plan"])
     parser.add_argument("--subjects", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--targets", nargs="+", default=["registration", "all"])
     chosen = parser.parse_args()
     if chosen.what == "starts":
         starts()
+    elif chosen.what == "study":
+        whole_study()
     else:
         plan(sorted(chosen.subjects), chosen.targets)

@@ -20,7 +20,7 @@ def similarity():
         for measure in evaluation.MEASURES:
             rows[measure] = [0.8, 0.8 + gain]
         tables.append(rows)
-    return study.with_sets(tables, SPLIT)
+    return study.with_sets(pd.concat(tables), SPLIT)
 
 
 def regions(relative=False):
@@ -40,7 +40,7 @@ def regions(relative=False):
                 }
             )
         )
-    return study.with_sets(tables, SPLIT)
+    return study.with_sets(pd.concat(tables), SPLIT)
 
 
 def texts(axes):

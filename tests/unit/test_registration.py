@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +34,24 @@ NORMALISE = {
 }
 GROUPS = Path(__file__).parents[2] / "workflow" / "resources" / "aal_groups.tsv"
 ITK_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+
+
+def test_ants_is_imported_without_what_nothing_here_uses():
+    """And whoever wants the rest afterwards gets it."""
+    body = """
+import sys
+from spect2pet.register import registration
+assert registration.ants.registration and registration.ants.ilr is None
+heavy = {"matplotlib", "sklearn", "statsmodels"} & set(sys.modules)
+assert not heavy, heavy
+from ants.math.quantile import ilr
+assert callable(ilr) and "statsmodels" in sys.modules
+"""
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    subprocess.run([sys.executable, "-c", body], env=environment, check=True)
 
 
 def pose(angle_deg, shift_mm, axis=(1, 2, -1)):

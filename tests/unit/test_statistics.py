@@ -146,12 +146,16 @@ def similarity_of(subject, spect, p2p):
 def similarity():
     gains = {"a": 0.3, "b": 0.3, "c": 0.3, "d": 0.05, "e": 0.06, "f": -0.01}
     tables = [similarity_of(name, 0.7, 0.7 + gain) for name, gain in gains.items()]
-    return study.with_sets(tables, SPLIT)
+    return study.with_sets(pd.concat(tables), SPLIT)
+
+
+def lines_of(tables):
+    return study.regress_regions(study.with_sets(pd.concat(tables), SPLIT))
 
 
 @pytest.fixture
 def regression():
-    return study.regress_regions(study.with_sets([regions_of(name) for name in SPLIT], SPLIT))
+    return lines_of([regions_of(name) for name in SPLIT])
 
 
 def test_sets_stay_apart_and_the_test_set_comes_first(similarity):
@@ -198,7 +202,7 @@ def test_subgroups_share_a_value_of_the_subjects_table(similarity):
 
 def test_a_subject_outside_the_split_is_an_error():
     with pytest.raises(KeyError):
-        study.with_sets([regions_of("nobody")], SPLIT)
+        study.with_sets(regions_of("nobody"), SPLIT)
 
 
 def test_lines_of_known_regions(regression):
@@ -212,7 +216,7 @@ def test_lines_of_known_regions(regression):
 
 def test_relative_scale_cancels_each_images_own_calibration():
     tables = [regions_of("d"), regions_of("e", scale=3.0), regions_of("f", scale=0.4)]
-    lines = study.regress_regions(study.with_sets(tables, SPLIT)).set_index(["scale", "y", "x"])
+    lines = lines_of(tables).set_index(["scale", "y", "x"])
     absolute, relative = (lines.loc[(scale, "P2P", "PET")] for scale in evaluation.SCALES)
     assert relative["slope"] == pytest.approx(1) and relative["intercept"] == pytest.approx(0)
     assert absolute["slope"] == pytest.approx(0.5)
@@ -220,11 +224,11 @@ def test_relative_scale_cancels_each_images_own_calibration():
 
 def test_subjects_known_only_relative_enter_no_absolute_line():
     tables = [regions_of("d"), regions_of("e", relative=True), regions_of("f", relative=True)]
-    lines = study.regress_regions(study.with_sets(tables, SPLIT)).set_index(["scale", "y", "x"])
+    lines = lines_of(tables).set_index(["scale", "y", "x"])
     absolute, relative = (lines.loc[(scale, "SPECT", "PET")] for scale in evaluation.SCALES)
     assert (absolute["subjects"], absolute["relative"]) == (1, False)
     assert (relative["subjects"], relative["relative"]) == (3, True)
-    none = study.regress_regions(study.with_sets(tables[1:], SPLIT)).set_index(["scale", "y", "x"])
+    none = lines_of(tables[1:]).set_index(["scale", "y", "x"])
     assert none.loc[("absolute", "SPECT", "PET"), "n"] == 0
     assert math.isnan(none.loc[("absolute", "SPECT", "PET"), "slope"])
 

@@ -45,7 +45,7 @@ def _with_flags(subject, **relative):
 
 def study_of(**how):
     tables = [measure(label, seed, **how) for seed, label in enumerate(SPLIT)]
-    return study.with_sets(tables, SPLIT)
+    return study.with_sets(pd.concat(tables), SPLIT)
 
 
 # --- One subject ----------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_networks_that_agree_everywhere_have_no_rank_correlation():
     images["uncertainty"] = np.zeros(SHAPE)
     table = measure_images("a", images, ABSOLUTE, mask)
     assert table["spearman"].isna().all()
-    assert np.isnan(uncertainty.summarise(study.with_sets([table], {"a": "test"}))["ratio"]).all()
+    assert np.isnan(uncertainty.summarise(study.with_sets(table, {"a": "test"}))["ratio"]).all()
 
 
 def test_an_empty_brain_names_the_subject():
@@ -218,7 +218,7 @@ def test_a_study_known_only_relative_has_no_absolute_panel(example):
         measure_images(label, *_with_flags(subject_of(seed), P2P=True))
         for seed, label in enumerate(SPLIT)
     ]
-    table = study.with_sets(tables, SPLIT)
+    table = study.with_sets(pd.concat(tables), SPLIT)
     figure = uncertainty_figure.draw_uncertainty(table, uncertainty.summarise(table), example)
     assert figure.subfigs[0].axes[0].texts[0].get_text() == "known only relative"
 

@@ -100,7 +100,8 @@ def tree(small_study, tmp_path_factory):
 @pytest.fixture(scope="module")
 def dicom_study(tree, tmp_path_factory):
     """The two commands of the documentation, given on the tree."""
-    study = Study(tmp_path_factory.mktemp("dicom"), SMALL)
+    study = Study(tmp_path_factory.mktemp("dicom"), SMALL, "one.yaml")
+    study.file("one.yaml").write_text("models: {richardson_lucy: null}\n")
     study.run("subjects_table", "--config", f"scan={tree[0]}")
     study.run("--config", "subjects=dataset/subjects.tsv")
     return study

@@ -1,5 +1,6 @@
 """The house: every rule and file carries what a reader and a cluster need."""
 
+import inspect
 import re
 import tomllib
 from importlib import metadata
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import get_argument_parser
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from conftest import ROOT
 
@@ -30,6 +33,14 @@ def section(text: str, keyword: str) -> str:
     """What stands under a keyword of a rule."""
     found = re.search(rf"^    {keyword}:(.*?)(?=^    \w+:|\Z)", text, re.M | re.S)
     return found.group(1) if found else ""
+
+
+def test_the_limit_of_starts_that_is_taken_off_is_snakemakes_own():
+    """Where it stays, what Snakemake does grows with the square of the number of jobs."""
+    limit = get_argument_parser().parse_args([]).max_jobs_per_timespan
+    assert (limit.max_jobs, limit.timespan) == (100, 1)
+    assert "self.job_rate_limiter = " in inspect.getsource(JobScheduler.__init__)
+    assert "(limit.max_jobs, limit.timespan) == (100, 1)" in (ROOT / "Snakefile").read_text()
 
 
 @pytest.mark.parametrize("name", RULES)

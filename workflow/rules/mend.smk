@@ -56,6 +56,21 @@ def takes_part(rule, found):
     return "seed" not in found or int(found["seed"]) in seeds_of(model)
 
 
+def sole(elsewhere):
+    """Whether no other command runs here; then a killed one's locks and dates are put right."""
+    neighbours = commands.enter(".snakemake", elsewhere=elsewhere)
+    if neighbours.running:
+        return False
+    if neighbours.killed and commands.remove_locks(".snakemake"):
+        print("The last command here was killed; its lock is removed.", file=sys.stderr)
+    if late := dates.bring_back(ROOT / "results"):
+        print(
+            f"WARNING: {late} files were dated in the future and are brought back",
+            file=sys.stderr,
+        )
+    return True
+
+
 def mended():
     """Outputs to be made again; moves those that are damaged out of the way, with a sentence."""
     command = asked()
@@ -66,18 +81,8 @@ def mended():
         runs = False
     if not runs and not command.dryrun:
         return []
-    if runs:
-        elsewhere = command.executor not in (None, "local")
-        neighbours = commands.enter(".snakemake", elsewhere=elsewhere)
-        if neighbours.running:
-            return []
-        if neighbours.killed and commands.remove_locks(".snakemake"):
-            print("The last command here was killed; its lock is removed.", file=sys.stderr)
-        if late := dates.bring_back(ROOT / "results"):
-            print(
-                f"WARNING: {late} files were dated in the future and are brought back",
-                file=sys.stderr,
-            )
+    if runs and not sole(elsewhere=command.executor not in (None, "local")):
+        return []
     found = sums.survey(ROOT, mend=runs)
     for sentence in found.said[:20]:
         print(f"WARNING: {sentence}", file=sys.stderr)

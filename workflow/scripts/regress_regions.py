@@ -9,7 +9,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, sn
 
     made_by = provenance.stamp({}, code=snakemake.params.code, packages=["pandas", "scipy"])
     split = splitting.read_split(snakemake.input.split)
-    regions = study.with_sets([tables.read_tables(snakemake.input.regions)], split)
+    regions = study.with_sets(tables.read_tables(snakemake.input.regions), split)
     tables.write_table(snakemake.output.regions, regions, evaluation_columns.REGIONS, made_by)
     tables.write_table(
         snakemake.output.regression,

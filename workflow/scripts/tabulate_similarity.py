@@ -12,8 +12,8 @@ with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, sn
         {}, seed=seed, code=snakemake.params.code, packages=["pandas", "scipy", "statsmodels"]
     )
     split = splitting.read_split(snakemake.input.split)
-    similarity = study.with_sets([tables.read_tables(snakemake.input.similarity)], split)
-    slices = study.with_sets([tables.read_tables(snakemake.input.slices)], split)
+    similarity = study.with_sets(tables.read_tables(snakemake.input.similarity), split)
+    slices = study.with_sets(tables.read_tables(snakemake.input.slices), split)
     tests = study.compare_similarity(similarity, seed)
     subgroups = study.compare_subgroups(similarity, snakemake.params.subgroups)
     for path, table, columns in (

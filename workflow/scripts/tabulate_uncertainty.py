@@ -11,7 +11,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, sn
         {}, code=snakemake.params.code, packages=["pandas", "scipy", "statsmodels"]
     )
     split = splitting.read_split(snakemake.input.split)
-    table = study.with_sets([tables.read_tables(snakemake.input.uncertainty)], split)
+    table = study.with_sets(tables.read_tables(snakemake.input.uncertainty), split)
     tables.write_table(snakemake.output.uncertainty, table, evaluation_columns.UNCERTAINTY, made_by)
     tables.write_table(
         snakemake.output.summary,

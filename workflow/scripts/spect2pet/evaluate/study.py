@@ -1,7 +1,7 @@
 """From the measurements of single subjects to the tables of the whole study."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -22,11 +22,11 @@ from spect2pet.evaluate.evaluation import (
 from spect2pet.evaluate.statistics import holm, linear_regression, paired_comparison
 
 
-def with_sets(tables: Sequence[pd.DataFrame], split: Mapping[str, str]) -> pd.DataFrame:
-    """Put tables of subjects together and say which set each subject is in.
+def with_sets(table: pd.DataFrame, split: Mapping[str, str]) -> pd.DataFrame:
+    """Say in a table of subjects which set each subject is in.
 
     Args:
-        tables: each of one or more subjects, with a first column ``subject``.
+        table: of any number of subjects, with a first column ``subject``; left as it is.
         split: set by subject.
 
     Returns:
@@ -36,7 +36,7 @@ def with_sets(tables: Sequence[pd.DataFrame], split: Mapping[str, str]) -> pd.Da
     Raises:
         KeyError: a subject is not in the split.
     """
-    table = pd.concat(tables, ignore_index=True)
+    table = table.copy()
     table.insert(1, "set", [split[subject] for subject in table["subject"]])
     table["rank"] = [SETS.index(name) for name in table["set"]]
     table = table.sort_values(["rank", "subject"], kind="stable", ignore_index=True)

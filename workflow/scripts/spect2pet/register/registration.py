@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ants
 import numpy as np
 
 from spect2pet.core import files, grids, itk
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import read_image
 from spect2pet.register import agreement, mapping, mni
+from spect2pet.register.light_ants import ants
 from spect2pet.register.rigid_search import find_start, mutual_information
 
 log = logging.getLogger(__name__)
