@@ -98,10 +98,12 @@ def starts_of(plan: str) -> tuple[int, float]:
     """Jobs in a plan of Snakemake's, and processor seconds of all their imports and of Python."""
     table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", plan, re.M | re.S)
     jobs = {name: int(count) for name, count in map(str.split, table[1].splitlines())}
-    jobs = {rule: count for rule, count in jobs.items() if (SCRIPTS / f"{rule}.py").exists()}
+    # Of several networks a subject's rule has another name; a target has no script.
+    scripts = {rule: SCRIPTS / f"{rule.replace('_ensemble', '_subject')}.py" for rule in jobs}
+    jobs = {rule: count for rule, count in jobs.items() if scripts[rule].exists()}
     total = 0.0
     for rule, count in jobs.items():
-        script = (SCRIPTS / f"{rule}.py").read_text()
+        script = scripts[rule].read_text()
         imports = re.findall(r"^ +((?:from|import) .*)$", script, re.M)
         before = spent()
         subprocess.run(

@@ -45,6 +45,9 @@ KINDS = (
     "clock changed",
     "two Snakemakes",
 )
+#: How a Snakemake ends that finds another at work: by its lock, or while it still plans by files
+#: that come and go.
+REFUSALS = ("Directory cannot be locked", "a concurrent process has deleted it")
 #: Room in MB on the study's own small disk.
 DISK_MB = 300
 DAY = 86_400
@@ -349,7 +352,7 @@ class Disturbed:
             )
             with contextlib.suppress(subprocess.TimeoutExpired):
                 second.wait(40)
-        if second.returncode and "Directory cannot be locked" in said.read_text():
+        if second.returncode and any(sentence in said.read_text() for sentence in REFUSALS):
             return "the second was refused"
         # The first has ended in between, and the second does its work.
         assert self.running is None or self.running.poll() is not None, said.read_text()[-3000:]

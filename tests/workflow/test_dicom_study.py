@@ -1,6 +1,5 @@
 """From a tree of DICOM to a finished study by two commands, with nobody's identity in it."""
 
-import re
 import shutil
 
 import nibabel as nib
@@ -161,10 +160,11 @@ def files_of(study):
 
 
 def test_no_text_of_a_header_reaches_results_logs_or_names(dicom_study, tree):
-    uids = tree[2]
-    words = re.compile(
-        "|".join(map(re.escape, [SECRET, BIRTH_DATE, *uids])).encode(), re.IGNORECASE
-    )
+    uids = {uid.encode() for uid in tree[2]}
+    # Thousands of identifiers begin alike: a file without that beginning holds none of them.
+    beginnings = {uid[:20] for uid in uids}
+    assert len(beginnings) < 20
+    words = [word.lower().encode() for word in (SECRET, BIRTH_DATE)]
     seen = 0
     for path in files_of(dicom_study):
         name = str(path.relative_to(dicom_study.folder))
@@ -173,7 +173,9 @@ def test_no_text_of_a_header_reaches_results_logs_or_names(dicom_study, tree):
         # The scan folder that the user named stands in Snakemake's own record of that command.
         if name.startswith(".snakemake"):
             content = content.replace(str(tree[0]).encode(), b"")
-        assert not words.search(content), name
+        content = content.lower()
+        found = words + [uid for start in beginnings if start in content for uid in uids]
+        assert not any(word in content for word in found), name
         seen += 1
     assert seen > 100
 

@@ -46,6 +46,12 @@ def test_the_default_study_is_the_built_in_cohort(study):
     assert plan["split_subjects"] == plan["pack_slices"] == plan["compare_methods"] == 1
 
 
+def test_registration_can_be_planned_in_parts(study):
+    """As docs/clusters.md has it for ten thousand subjects."""
+    plans = [study.plan("registration", "--batch", f"registration={part}/4") for part in (1, 2)]
+    assert all(plan[name] == 6 for plan in plans for name in ("simulate_subject", "map_regions"))
+
+
 def test_the_paper_is_73_subjects_split_43_15_15(study):
     study.configfiles = ["config/paper.yaml"]
     plan = study.plan()
