@@ -37,7 +37,7 @@ include: "workflow/rules/mend.smk"
 
 onstart:
     # As long as Snakemake (9.27) limits starts, by default to 100 a second, it looks at all ready
-    # jobs once a second for every job that has ended: of 24 subjects it took a sixth of a core.
+    # jobs once a second for every job that has ended: of 24 subjects it took a fifth of a core.
     limit = workflow.scheduler.job_rate_limiter
     if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None

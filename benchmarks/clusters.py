@@ -84,20 +84,18 @@ def wanted() -> list[str]:
     return [name.format(number + 1) for number in range(SUBJECTS)]
 
 
-def run(folder: Path, *arguments: str) -> tuple[float, float, str]:
-    """Run Snakemake: its seconds, processor seconds of all that it started, and its words."""
+def run(folder: Path, *arguments: str) -> tuple[float, float]:
+    """Run Snakemake; return its seconds and the processor seconds of all that it started."""
     before, start = spent(), time.perf_counter()
-    done = subprocess.run(
+    subprocess.run(
         [*SNAKEMAKE, *arguments, "--configfile", SETTINGS],
-        cwd=folder, env=environment(), check=True, capture_output=True, text=True,
+        cwd=folder, env=environment(), check=True, capture_output=True,
     )  # fmt: skip
-    return time.perf_counter() - start, spent() - before, done.stdout
+    return time.perf_counter() - start, spent() - before
 
 
-def starts_of(plan: str) -> tuple[int, float]:
-    """Jobs in a plan of Snakemake's, and processor seconds of all their imports and of Python."""
-    table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", plan, re.M | re.S)
-    jobs = {name: int(count) for name, count in map(str.split, table[1].splitlines())}
+def starts_of(jobs: Mapping[str, int]) -> tuple[int, float]:
+    """Number of a plan's jobs, and processor seconds of all their imports and of Python."""
     # Of several networks a subject's rule has another name; a target has no script.
     scripts = {rule: SCRIPTS / f"{rule.replace('_ensemble', '_subject')}.py" for rule in jobs}
     jobs = {rule: count for rule, count in jobs.items() if scripts[rule].exists()}
@@ -116,9 +114,11 @@ def starts_of(plan: str) -> tuple[int, float]:
 
 def here(folder: Path, *targets: str) -> tuple[int, float]:
     """Make results on this machine's cores; print what it took; return the jobs and the work."""
-    _, planning, plan = run(folder, *targets, "--cores", "1", "--dry-run")
+    before = spent()
+    plan = Study.at(folder, SETTINGS).plan(*targets)
+    planning = spent() - before
     jobs, imports = starts_of(plan)
-    seconds, used, _ = run(folder, *targets, "--cores", "2")
+    seconds, used = run(folder, *targets, "--cores", "2")
     work = used - imports - planning
     say("one allocation", jobs, 1, seconds, used, work)
     return jobs, work
@@ -144,7 +144,7 @@ def through_slurm(folder: Path, place: Path) -> tuple[int, float, float]:
     """Registration through profiles/slurm: submissions, seconds and processor seconds."""
     before = spent()
     with loopback.Cluster(place) as cluster:
-        seconds, *_ = run(
+        seconds, _ = run(
             folder, *wanted(), "--workflow-profile", "profiles/slurm", *loopback.OPTIONS
         )
         submissions = len(cluster.jobs())

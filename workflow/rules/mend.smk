@@ -56,8 +56,8 @@ def takes_part(rule, found):
     return "seed" not in found or int(found["seed"]) in seeds_of(model)
 
 
-def sole(elsewhere):
-    """Whether no other command runs here; then a killed one's locks and dates are put right."""
+def clear_the_way(elsewhere):
+    """Put locks and dates right that a killed command left; False where another one runs here."""
     neighbours = commands.enter(".snakemake", elsewhere=elsewhere)
     if neighbours.running:
         return False
@@ -81,7 +81,7 @@ def mended():
         runs = False
     if not runs and not command.dryrun:
         return []
-    if runs and not sole(elsewhere=command.executor not in (None, "local")):
+    if runs and not clear_the_way(elsewhere=command.executor not in (None, "local")):
         return []
     found = sums.survey(ROOT, mend=runs)
     for sentence in found.said[:20]:
