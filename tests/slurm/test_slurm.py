@@ -30,9 +30,8 @@ MODELS, SEEDS = ("p2p", "richardson_lucy"), (2025, 2026)
 GROUPS = {"registration", "evaluation", "study"}
 #: Jobs that are made again within the groups: of the subject, of it by each model, a figure.
 MEMBERS = (
-    "simulate_subject", "prepare_image", "prepare_image", "coregister_spect", "normalise_pet",
-    "map_regions", "check_registration", "infer_ensemble", "infer_subject", "evaluate_ensemble",
-    "evaluate_subject", "plot_training",
+    "simulate_subject", "prepare_subject", "register_subject", "check_registration",
+    "infer_ensemble", "infer_subject", "evaluate_ensemble", "evaluate_subject", "plot_training",
 )  # fmt: skip
 #: Rules that only name what is wanted; they run nothing.
 TARGETS = len(("registration", "train"))
@@ -261,7 +260,7 @@ def test_one_allocation_runs_snakemake_inside(cluster, run, tmp_path):
     )  # fmt: skip
     number = done.stdout.strip()
     said = study.folder / f"spect2pet-{number}.log"
-    wait_for("its first jobs", lambda: said.exists() and "rule prepare_image" in said.read_text())
+    wait_for("its first jobs", lambda: said.exists() and "rule prepare_subject" in said.read_text())
     # What Slurm sends five minutes before the end.
     subprocess.run(["scancel", "--batch", "--signal=USR1", number], check=True)
     wait_for("its return", lambda: cluster.jobs()[number]["Restarts"] == "1")

@@ -48,6 +48,22 @@ def prepare(raw, folder, **changes):
     return output
 
 
+def test_all_that_is_wrong_with_a_subject_is_said_at_once_and_the_rest_is_written(tmp_path):
+    save(tmp_path / "spect.nii.gz", head(level=np.nan))
+    told = {"problem": None, "unit": "mL/100g/min", "series": None}
+    images = {
+        "spect": (tmp_path / "spect.nii.gz", tmp_path / "out_spect.nii.gz", told),
+        "pet": ([], tmp_path / "out_pet.nii.gz", told | {"problem": "subject 01, pet: gone"}),
+    }
+    with pytest.raises(InputError, match=r"NaN or infinite.*\nsubject 01, pet: gone$"):
+        preparation.prepare_subject(images, subject="01", settings=SETTINGS, made_by={})
+    assert not list(tmp_path.glob("out*"))
+    images["pet"] = (save(tmp_path / "pet.nii.gz", head(level=50)), images["pet"][1], told)
+    with pytest.raises(InputError, match=r"^subject 01, spect .*NaN or infinite.*$"):
+        preparation.prepare_subject(images, subject="01", settings=SETTINGS, made_by={})
+    assert [path.name for path in tmp_path.glob("out*.gz")] == ["out_pet.nii.gz"]
+
+
 @pytest.mark.parametrize("codes", ["RAS", "LAS", "LPS", "PIR", "SAL"])
 @pytest.mark.parametrize("dtype", ["<f4", ">i2", "<u1"])
 def test_every_orientation_and_type_keeps_each_voxel_at_its_place(tmp_path, codes, dtype):

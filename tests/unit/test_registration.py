@@ -238,7 +238,7 @@ def test_another_object_stops_the_subject():
 
 
 def run_stage(folder, spect, pet, truth=None):
-    """All four steps, from prepared images; the files by name."""
+    """All steps, from prepared images; the files by name."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {
         "spect": "spect.nii.gz", "pet": "pet.nii.gz", "transform": "rigid.mat",
@@ -254,19 +254,10 @@ def run_stage(folder, spect, pet, truth=None):
     def of(*keys):
         return {key: paths[key] for key in keys}
 
-    registration.coregister_spect(
-        **of("spect", "pet", "transform", "study_spect", "study_pet"),
-        subject="001", study_grid=GRID, settings=RIGID, seed=0, made_by={},
+    registration.register_subject(
+        paths, subject="001", study_grid=GRID, seed=0, made_by={},
+        settings={"coregister": RIGID, "normalise": NORMALISE},
     )  # fmt: skip
-    registration.normalise_pet(
-        pet=paths["study_pet"],
-        **of("affine", "warp", "inverse_warp"),
-        subject="001", settings=NORMALISE, seed=0,
-    )  # fmt: skip
-    mapping.map_regions(
-        **of("study_pet", "pet", "spect", "transform", "affine", "inverse_warp", "mask", "dseg"),
-        made_by={},
-    )
     registration_check.check_registration(
         **of("spect", "study_spect", "study_pet", "transform", "affine", "inverse_warp", "mask"),
         **of("dseg", "check", "overlay"),

@@ -8,7 +8,7 @@ import pytest
 from spect2pet.core import sums
 from spect2pet.core.errors import InputError
 
-LOG = "logs/prepare_image/001.log"
+LOG = "logs/prepare_subject/001.log"
 IMAGE = "results/prepared/sub-001/image.nii.gz"
 
 
@@ -43,7 +43,7 @@ def test_a_damaged_input_is_said_moved_away_and_asked_for_again(content, said):
         sums.check("logs/other/1.log", [IMAGE])
     assert not Path(IMAGE).exists()
     assert Path("logs/damaged", IMAGE).read_bytes() == content
-    assert sums.survey(".", mend=True).wanted == {IMAGE: "prepare_image"}
+    assert sums.survey(".", mend=True).wanted == {IMAGE: "prepare_subject"}
     made(IMAGE)
     sums.check("logs/other/1.log", [IMAGE])
     assert not sums.survey(".", mend=True).wanted
@@ -97,7 +97,7 @@ def test_a_job_that_did_not_end_has_its_missing_outputs_made_again():
     assert not sums.survey(".", mend=True).wanted
     sums.check("logs/other/1.log", [IMAGE])
     Path(IMAGE).unlink()
-    assert sums.survey(".", mend=True).wanted == {IMAGE: "prepare_image"}
+    assert sums.survey(".", mend=True).wanted == {IMAGE: "prepare_subject"}
 
 
 def test_the_survey_tells_without_touching_in_a_dry_run():
@@ -107,7 +107,7 @@ def test_the_survey_tells_without_touching_in_a_dry_run():
     assert said.startswith(f"{IMAGE}: is damaged (0 bytes, where 8 were written); it is made again")
     assert Path(IMAGE).exists()
     found = sums.survey(".", mend=True)
-    assert found.wanted == {IMAGE: "prepare_image"}
+    assert found.wanted == {IMAGE: "prepare_subject"}
     assert len(found.said) == 1
 
 
@@ -139,7 +139,7 @@ def test_paths_under_a_prefix_have_records_there():
     Path(image).write_bytes(b"")
     with pytest.raises(InputError, match=f"^{image}: is damaged"):
         sums.check("lab/logs/other/1.log", [image])
-    assert sums.survey("lab", mend=True).wanted == {image: "prepare_image"}
+    assert sums.survey("lab", mend=True).wanted == {image: "prepare_subject"}
 
 
 def test_two_jobs_of_a_folder_have_records_of_their_own():

@@ -85,8 +85,7 @@ def test_registration_is_within_a_millimetre(default_study):
 
 def test_no_job_needs_more_than_its_memory(default_study):
     """The limit that a scheduler gets holds for the heavy jobs (peak resident memory)."""
-    limits = {"simulate_subject": 2000, "coregister_spect": 2000, "normalise_pet": 2000,
-              "train_gan": 4000}  # fmt: skip
+    limits = {"simulate_subject": 2000, "register_subject": 2000, "train_gan": 4000}
     for rule, limit in limits.items():
         for path in default_study.file("logs", rule).glob("*.benchmark.tsv"):
             peak = pd.read_csv(path, sep="\t", na_values=["-"])["max_rss"].iloc[0]

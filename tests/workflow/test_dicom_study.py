@@ -215,7 +215,7 @@ def test_a_model_trained_elsewhere_makes_p2p_of_spect_alone(small_study, tmp_pat
     own = ("--config", "subjects=spect.tsv", "model=theirs.safetensors")
     plan = study.plan(*own)
     assert set(plan) == {
-        "prepare_image",
+        "prepare_spect",
         "place_spect",
         "infer_ensemble",
         "tabulate_inference",
@@ -253,7 +253,7 @@ def test_a_given_model_is_tested_on_everyone_who_has_a_pet(small_study, study):
     plan = study.plan("--config", "model=theirs.safetensors")
     assert "train_gan" not in plan
     assert "pack_slices" not in plan
-    assert plan["infer_ensemble"] == plan["coregister_spect"] == 8
+    assert plan["infer_ensemble"] == plan["register_subject"] == 8
     assert plan["summarise_study"] == 1
     study.run("results/split/split.tsv", "--config", "model=theirs.safetensors")
     rows = study.file("results", "split", "split.tsv").read_text().splitlines()[1:]

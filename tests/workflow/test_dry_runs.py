@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 PER_SUBJECT = (
-    "coregister_spect", "normalise_pet", "map_regions", "check_registration", "infer_ensemble",
+    "prepare_subject", "register_subject", "check_registration", "infer_ensemble",
     "evaluate_ensemble",
 )  # fmt: skip
 #: Networks of the default model.
@@ -37,7 +37,6 @@ def configure(study, **changes):
 def test_the_default_study_is_the_built_in_cohort(study):
     plan = study.plan()
     assert plan["simulate_subject"] == 24
-    assert plan["prepare_image"] == 48
     assert {plan[name] for name in PER_SUBJECT} == {24}
     # The default model in every subject, the ceiling in those that test.
     assert plan["place_ceiling"] == plan["evaluate_subject"] == 5
@@ -49,7 +48,8 @@ def test_the_default_study_is_the_built_in_cohort(study):
 def test_registration_can_be_planned_in_parts(study):
     """As docs/clusters.md has it for ten thousand subjects."""
     plans = [study.plan("registration", "--batch", f"registration={part}/4") for part in (1, 2)]
-    assert all(plan[name] == 6 for plan in plans for name in ("simulate_subject", "map_regions"))
+    for plan in plans:
+        assert plan["simulate_subject"] == plan["register_subject"] == 6
 
 
 def test_the_paper_is_73_subjects_split_43_15_15(study):
@@ -68,7 +68,6 @@ def test_a_table_of_nifti_needs_no_simulation_and_no_truth(study):
     assert "simulate_subject" not in plan
     assert "write_participants" not in plan
     assert "place_ceiling" not in plan
-    assert plan["prepare_image"] == 10
     assert {plan[name] for name in PER_SUBJECT} == {5}
     assert "evaluate_subject" not in plan
 
@@ -142,7 +141,7 @@ def test_cross_validation_trains_every_fold_and_tests_every_subject_once(study):
 @pytest.mark.parametrize(
     ("target", "has", "lacks"),
     [
-        ("cohort", "simulate_subject", "prepare_image"),
+        ("cohort", "simulate_subject", "prepare_subject"),
         ("registration", "check_registration", "train_gan"),
         ("train", "train_gan", "infer_subject"),
         ("infer", "infer_ensemble", "evaluate_ensemble"),

@@ -188,7 +188,7 @@ def test_a_given_model_serves_a_subject_without_pet_in_the_environments(
     (tmp_path / "scans.tsv").write_text(f"subject\tspect\tpet\nA\t{scan}\t\n")
     (tmp_path / "given.yaml").write_text(f"subjects: scans.tsv\nmodel: {model}\n")
     output = conda.snakemake(study, "infer")
-    assert {"place_spect", "tabulate_inference"} <= ran(output)
+    assert {"prepare_spect", "place_spect", "tabulate_inference"} <= ran(output)
 
 
 def test_readings_are_scored_in_their_environment(conda, finished):

@@ -71,7 +71,7 @@ def test_a_module_plans_the_whole_study_under_its_prefix(tmp_path):
 def test_a_module_prepares_scans_that_lie_outside_its_prefix(small_study, scans, tmp_path):
     lab = Lab(tmp_path, {"subjects": scans, "exclude": ["008"]})
     plan = lab.plan()
-    assert plan["spect2pet_prepare_image"] == 14
+    assert plan["spect2pet_prepare_subject"] == 7
     assert "spect2pet_simulate_subject" not in plan
     wanted = ["sub-001/sub-001_spect.nii.gz", "sub-001/sub-001_pet.nii.gz"]
     lab.run(*(f"perfusion/results/prepared/{name}" for name in wanted))
@@ -79,7 +79,7 @@ def test_a_module_prepares_scans_that_lie_outside_its_prefix(small_study, scans,
         ours = lab.file("perfusion", "results", "prepared", name)
         assert ours.read_bytes() == small_study.file("results", "prepared", name).read_bytes()
     assert not lab.file("results").exists()
-    assert list(lab.file("perfusion", "logs", "prepare_image").glob("*.log"))
+    assert list(lab.file("perfusion", "logs", "prepare_subject").glob("*.log"))
 
 
 def test_a_table_of_the_user_is_proposed_outside_the_prefix(tmp_path):

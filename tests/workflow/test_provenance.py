@@ -68,7 +68,7 @@ def test_the_workflow_in_the_crate_plans_the_study_again(small_study, tmp_path):
     shutil.rmtree(again.file("results"))
     plan = again.plan()
     labels = list(small_study.file("results", "cohort").glob("sub-*"))
-    assert plan["simulate_subject"] == plan["coregister_spect"] == len(labels)
+    assert plan["simulate_subject"] == plan["register_subject"] == len(labels)
     assert plan["train_gan"] == 3
     assert plan["describe_study"] == 1
     settings = yaml.safe_load(again.file("config", "config.yaml").read_text())

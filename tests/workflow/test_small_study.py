@@ -318,7 +318,7 @@ def test_editing_networks_trains_again_and_registers_nothing(copied_study):
     plan = copied_study.plan()
     assert plan["train_gan"] == 3
     assert plan["infer_subject"] == plan["infer_ensemble"] == len(labels(copied_study))
-    for name in ("simulate_subject", "prepare_image", "coregister_spect", "pack_slices"):
+    for name in ("simulate_subject", "prepare_subject", "register_subject", "pack_slices"):
         assert name not in plan
 
 
@@ -331,9 +331,8 @@ def also(study, text):
 def test_a_new_subject_leaves_the_others_alone(copied_study):
     also(copied_study, f"cohort: {{subjects: {len(labels(copied_study)) + 1}}}\n")
     plan = copied_study.plan("cohort", "registration")
-    for name in ("simulate_subject", "coregister_spect", "normalise_pet", "map_regions"):
+    for name in ("simulate_subject", "prepare_subject", "register_subject", "check_registration"):
         assert plan[name] == 1
-    assert plan["prepare_image"] == 2
 
 
 def test_a_new_test_subject_costs_itself_and_the_tables(copied_study):
@@ -352,8 +351,7 @@ def test_a_new_test_subject_costs_itself_and_the_tables(copied_study):
         return copied_study.plan()
 
     plan = plan_with("test")
-    assert plan["prepare_image"] == 2
-    for name in ("coregister_spect", "normalise_pet", "map_regions", "check_registration"):
+    for name in ("prepare_subject", "register_subject", "check_registration"):
         assert plan[name] == 1
     assert plan["infer_ensemble"] == plan["infer_subject"] == 1
     assert plan["evaluate_ensemble"] == plan["evaluate_subject"] == 1
@@ -361,7 +359,7 @@ def test_a_new_test_subject_costs_itself_and_the_tables(copied_study):
     assert not {"simulate_subject", "pack_slices", "train_gan"} & set(plan)
 
     plan = plan_with("train")
-    assert plan["prepare_image"] == 2
+    assert plan["prepare_subject"] == 1
     assert plan["pack_slices"] == 1
     assert plan["train_gan"] == 3
     assert plan["infer_ensemble"] == len(people) + 1
@@ -372,7 +370,7 @@ def test_changing_the_model_does_not_touch_the_images(copied_study):
     plan = copied_study.plan()
     assert plan["train_gan"] == 2
     assert "infer_subject" not in plan
-    assert "coregister_spect" not in plan
+    assert "register_subject" not in plan
     assert "pack_slices" not in plan
 
 

@@ -74,7 +74,7 @@ def test_every_script_belongs_to_a_rule():
 
 
 def test_heavy_rules_are_benchmarked():
-    for name in ("simulate_subject", "coregister_spect", "normalise_pet", "train_gan"):
+    for name in ("simulate_subject", "register_subject", "train_gan"):
         assert f'benchmark_of("{name}"' in section(RULES[name], "benchmark")
 
 

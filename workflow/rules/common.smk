@@ -1,11 +1,11 @@
 """Configuration, subjects table and path helpers that every rule file uses."""
 
+import gc
 import os
 import random
 import sys
 from functools import cache, partial
 from pathlib import Path
-from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
@@ -25,6 +25,10 @@ from spect2pet.infer import cards  # noqa: E402
 from spect2pet.subjects import splitting, subjects  # noqa: E402
 from spect2pet.train import presets  # noqa: E402
 from spect2pet.core.errors import InputError  # noqa: E402
+
+# A plan is made of millions of small objects that live to its end. Looking through them for
+# garbage after every 700, as Python does by itself, took an eighth of planning.
+gc.set_threshold(50_000, 10, 10)
 
 config["models"] = presets.fill(config.get("models", {presets.DEFAULT_MODEL: {}}))
 validate(config, "../schemas/config.schema.yaml")
@@ -216,32 +220,36 @@ def histories(wildcards):
     return of_models(model_file("history.tsv"), models=[wildcards.model])
 
 
-def raw_image(wildcards):
-    """Raw image of a subject; nothing when the subjects table has a problem with it."""
-    if problem_of_image(wildcards):
-        return []
-    return of_table(ROW_OF[wildcards.subject][wildcards.modality])
+def raw_image(modality):
+    """An input function: a subject's raw image."""
+    return lambda wildcards: raw_path(wildcards.subject, modality)
 
 
-def problem_of_image(wildcards):
-    """What is wrong with a subject's raw image by the table alone, else None."""
-    return ROW_OF[wildcards.subject][f"{wildcards.modality}_problem"]
+def raw_path(subject, modality):
+    """Path of a raw image; nothing when the subjects table has a problem with it."""
+    row = ROW_OF[subject]
+    return [] if row[f"{modality}_problem"] else of_table(row[modality])
 
 
-def unit_of_image(wildcards):
-    """Unit of a raw image by the subjects table, else None."""
-    return ROW_OF[wildcards.subject][f"{wildcards.modality}_unit"]
+def table_about(*modalities):
+    """A params function: what the subjects table and the config say of a subject's raw images.
 
+    By modality, what is wrong with it by the table alone, its unit and the words of the
+    description of its DICOM series, each None where nothing is said.
+    """
 
-def series_of_image(wildcards):
-    """Words of the description of a raw image's DICOM series, by table or config, else None."""
-    told = ROW_OF[wildcards.subject][f"{wildcards.modality}_series"]
-    return told or config["prepare"][f"{wildcards.modality}_series"]
+    def told(wildcards):
+        row = ROW_OF[wildcards.subject]
+        return {
+            modality: {
+                "problem": row[f"{modality}_problem"],
+                "unit": row[f"{modality}_unit"],
+                "series": row[f"{modality}_series"] or config["prepare"][f"{modality}_series"],
+            }
+            for modality in modalities
+        }
 
-
-def of_spect(function):
-    """An input or params function about the raw SPECT, for a rule without {modality}."""
-    return lambda wildcards: function(SimpleNamespace(subject=wildcards.subject, modality="spect"))
+    return told
 
 
 def raw_images():
@@ -249,7 +257,7 @@ def raw_images():
     if config["subjects"] is None:
         return []
     wanted = [(s, "spect") for s in SUBJECTS.index] + [(s, "pet") for s in PAIRED]
-    found = [(*who, raw_image(SimpleNamespace(subject=who[0], modality=who[1]))) for who in wanted]
+    found = [(*who, raw_path(*who)) for who in wanted]
     return [image for image in found if image[2]]
 
 

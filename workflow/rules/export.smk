@@ -9,7 +9,7 @@ rule export_dicom:
         p2p_sidecar=synthetic("space-study_desc-p2p_spect.json"),
         spect=prepared("spect.nii.gz"),
         transform=transform_of,
-        raw=of_spect(raw_image),
+        raw=raw_image("spect"),
     output:
         p2p=exported("desc-p2p.dcm"),
     log:
@@ -25,7 +25,7 @@ rule export_dicom:
     params:
         code=code_of("export_dicom"),
         settings=config["export"],
-        series=of_spect(series_of_image),
+        images=table_about("spect"),
         threads=config["threads"]["infer"],
     script:
         "../scripts/export_dicom.py"
@@ -39,7 +39,7 @@ use rule export_dicom as export_dicom_ensemble with:
         uncertainty_sidecar=synthetic("space-study_desc-uncertainty_spect.json"),
         spect=prepared("spect.nii.gz"),
         transform=transform_of,
-        raw=of_spect(raw_image),
+        raw=raw_image("spect"),
     output:
         p2p=exported("desc-p2p.dcm"),
         uncertainty=exported("desc-uncertainty.dcm"),

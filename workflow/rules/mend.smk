@@ -16,7 +16,7 @@ LOOKING_ONLY = (
     *("delete_all_output", "delete_temp_output"),
 )
 # Rules of a subject without PET.
-WITHOUT_PET = ("prepare_image", "place_spect", "infer_subject", "infer_ensemble")
+WITHOUT_PET = ("prepare_spect", "place_spect", "infer_subject", "infer_ensemble")
 # Where `results/` lies, which as a module may be under a prefix.
 ROOT = Path(rules.build_report.output.page).parents[1]
 

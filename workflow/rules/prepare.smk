@@ -1,15 +1,18 @@
-"""Prepare: one raw image of one subject becomes canonical NIfTI."""
+"""Prepare: the raw images of one subject become canonical NIfTI."""
 
 
-rule prepare_image:
-    """Check one raw image; write it as float32, RAS+, one volume, mL/100 g/min."""
+rule prepare_subject:
+    """Check a subject's raw SPECT and PET; write each as float32, RAS+, one volume, mL/100 g/min."""
     input:
-        raw=raw_image,
+        spect=raw_image("spect"),
+        pet=raw_image("pet"),
     output:
-        image=prepared("{modality}.nii.gz"),
-        sidecar=prepared("{modality}.json"),
+        spect=prepared("spect.nii.gz"),
+        spect_sidecar=prepared("spect.json"),
+        pet=prepared("pet.nii.gz"),
+        pet_sidecar=prepared("pet.json"),
     log:
-        log_of("prepare_image", "subject", "modality"),
+        log_of("prepare_subject", "subject"),
     conda:
         "../../envs/registration.yaml"
     threads: config["threads"]["prepare"]
@@ -17,11 +20,27 @@ rule prepare_image:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        code=code_of("prepare_image"),
+        code=code_of("prepare_subject"),
         settings=config["prepare"],
-        unit=unit_of_image,
-        series=series_of_image,
-        problem=problem_of_image,
+        images=table_about("spect", "pet"),
         threads=config["threads"]["prepare"],
     script:
-        "../scripts/prepare_image.py"
+        "../scripts/prepare_subject.py"
+
+
+use rule prepare_subject as prepare_spect with:
+    input:
+        spect=raw_image("spect"),
+    output:
+        spect=prepared("spect.nii.gz"),
+        spect_sidecar=prepared("spect.json"),
+    log:
+        log_of("prepare_spect", "subject"),
+    wildcard_constraints:
+        subject=one_of(ALONE),
+    params:
+        images=table_about("spect"),
+
+
+# Both prepare SPECT; the first takes only subjects without PET.
+ruleorder: prepare_spect > prepare_subject

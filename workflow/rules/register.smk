@@ -1,9 +1,12 @@
 """Register: SPECT to PET, both to the study grid, and the atlas to the subject."""
 
 
-rule coregister_spect:
-    """Rigid SPECT → PET alignment by mutual information (Maes et al., IEEE Trans Med Imaging
-    1997; ANTs: Avants et al., NeuroImage 2011), and the one resampling to the study grid."""
+rule register_subject:
+    """Bring a subject to the study grid. Coregister: rigid SPECT → PET by mutual information (Maes
+    et al., IEEE Trans Med Imaging 1997; ANTs: Avants et al., NeuroImage 2011), and the one
+    resampling. Normalise: PET ↔ MNI by affine and symmetric diffeomorphic registration (SyN;
+    Avants et al., Med Image Anal 2008) with a CBF-like template made from the MNI152 tissue maps.
+    Map: brain mask and AAL2 regions (Rolls et al., NeuroImage 2015), each by one interpolation."""
     input:
         spect=prepared("spect.nii.gz"),
         spect_sidecar=prepared("spect.json"),
@@ -11,28 +14,35 @@ rule coregister_spect:
         pet_sidecar=prepared("pet.json"),
     output:
         transform=registered("from-spect_to-pet_xfm.mat"),
-        spect=registered("space-study_spect.nii.gz"),
-        spect_sidecar=registered("space-study_spect.json"),
-        pet=registered("space-study_pet.nii.gz"),
-        pet_sidecar=registered("space-study_pet.json"),
+        study_spect=registered("space-study_spect.nii.gz"),
+        study_spect_sidecar=registered("space-study_spect.json"),
+        study_pet=registered("space-study_pet.nii.gz"),
+        study_pet_sidecar=registered("space-study_pet.json"),
+        affine=registered("from-pet_to-mni_xfm.mat"),
+        warp=registered("from-pet_to-mni_xfm.nii.gz"),
+        inverse_warp=registered("from-mni_to-pet_xfm.nii.gz"),
+        mask=registered("space-study_desc-brain_mask.nii.gz"),
+        mask_sidecar=registered("space-study_desc-brain_mask.json"),
+        dseg=registered("space-study_desc-aal_dseg.nii.gz"),
+        dseg_sidecar=registered("space-study_desc-aal_dseg.json"),
     log:
-        log_of("coregister_spect", "subject"),
+        log_of("register_subject", "subject"),
     benchmark:
-        benchmark_of("coregister_spect", "subject")
+        benchmark_of("register_subject", "subject")
     conda:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]
     resources:
         mem_mb=growing(2000),
-        runtime=growing(10),
+        runtime=growing(20),
     params:
-        code=code_of("coregister_spect"),
+        code=code_of("register_subject"),
         study_grid=config["study_grid"],
-        settings=config["register"]["coregister"],
+        settings=config["register"],
         seed=config["seed"],
         threads=config["threads"]["register"],
     script:
-        "../scripts/coregister_spect.py"
+        "../scripts/register_subject.py"
 
 
 rule place_spect:
@@ -64,65 +74,7 @@ rule place_spect:
 
 
 # Both make SPECT on the study grid; the first takes only subjects without PET.
-ruleorder: place_spect > coregister_spect
-
-
-rule normalise_pet:
-    """PET ↔ MNI by affine and symmetric diffeomorphic registration (SyN; Avants et al., Med
-    Image Anal 2008) with a CBF-like template made from the MNI152 tissue maps."""
-    input:
-        pet=registered("space-study_pet.nii.gz"),
-    output:
-        affine=registered("from-pet_to-mni_xfm.mat"),
-        warp=registered("from-pet_to-mni_xfm.nii.gz"),
-        inverse_warp=registered("from-mni_to-pet_xfm.nii.gz"),
-    log:
-        log_of("normalise_pet", "subject"),
-    benchmark:
-        benchmark_of("normalise_pet", "subject")
-    conda:
-        "../../envs/registration.yaml"
-    threads: config["threads"]["register"]
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(15),
-    params:
-        code=code_of("normalise_pet"),
-        settings=config["register"]["normalise"],
-        seed=config["seed"],
-        threads=config["threads"]["register"],
-    script:
-        "../scripts/normalise_pet.py"
-
-
-rule map_regions:
-    """Brain mask and AAL2 regions (Rolls et al., NeuroImage 2015) of the subject, each by one
-    interpolation from MNI space to the study grid."""
-    input:
-        study_pet=registered("space-study_pet.nii.gz"),
-        pet=prepared("pet.nii.gz"),
-        spect=prepared("spect.nii.gz"),
-        transform=registered("from-spect_to-pet_xfm.mat"),
-        affine=registered("from-pet_to-mni_xfm.mat"),
-        inverse_warp=registered("from-mni_to-pet_xfm.nii.gz"),
-    output:
-        mask=registered("space-study_desc-brain_mask.nii.gz"),
-        mask_sidecar=registered("space-study_desc-brain_mask.json"),
-        dseg=registered("space-study_desc-aal_dseg.nii.gz"),
-        dseg_sidecar=registered("space-study_desc-aal_dseg.json"),
-    log:
-        log_of("map_regions", "subject"),
-    conda:
-        "../../envs/registration.yaml"
-    threads: config["threads"]["register"]
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(5),
-    params:
-        code=code_of("map_regions"),
-        threads=config["threads"]["register"],
-    script:
-        "../scripts/map_regions.py"
+ruleorder: place_spect > register_subject
 
 
 rule check_registration:

@@ -13,7 +13,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, sn
             spect=snakemake.input.spect,
             transform=snakemake.input.transform or None,
             raw=snakemake.input.raw,
-            series=snakemake.params.series,
+            series=snakemake.params.images["spect"]["series"],
             subject=snakemake.wildcards.subject,
             model=snakemake.wildcards.model,
             grid=snakemake.params.settings["grid"],

@@ -1,4 +1,4 @@
-"""Prepare: check one raw image, NIfTI or DICOM, and bring it to canonical NIfTI."""
+"""Prepare: check the raw images of a subject, NIfTI or DICOM; bring them to canonical NIfTI."""
 
 import json
 import logging
@@ -29,6 +29,46 @@ UNITS = {
     "ml/min/100ml": 1.0,
 }
 COUNTS = "counts"
+
+
+def prepare_subject(
+    images: Mapping[str, tuple[str | Path, str | Path, Mapping[str, Any]]],
+    *,
+    subject: str,
+    settings: Mapping[str, Any],
+    made_by: Mapping[str, Any],
+) -> None:
+    """Check the raw images of a subject and write each, as `prepare_image` does.
+
+    Args:
+        images: by modality, ``spect`` or ``pet``, the raw image, the file to write and what the
+            subjects table says of it: ``problem``, ``unit`` and ``series``, None where nothing.
+        subject: label, for messages.
+        settings: the ``prepare`` section of the config.
+        made_by: what `provenance.stamp` gave.
+
+    Raises:
+        InputError: images cannot be used; a line for each of them says why.
+    """
+    wrong = []
+    for modality, (raw, output, told) in images.items():
+        try:
+            if told["problem"]:
+                raise InputError(told["problem"])
+            prepare_image(
+                raw,
+                output,
+                subject=subject,
+                modality=modality,
+                unit=told["unit"],
+                series=told["series"],
+                settings=settings,
+                made_by=made_by,
+            )
+        except InputError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise InputError("\n".join(wrong))
 
 
 def prepare_image(
