@@ -1,9 +1,9 @@
 """What a cluster costs: processor time of starts beside that of the work, and time to plan groups.
 
-starts: the scans of two subjects, simulated before, are registered in one allocation (Snakemake on
-this machine's cores), in groups through profiles/slurm, and with a submission for every job, on a
-Slurm of this machine.  Work is what is left of the first when Python, imports and Snakemake itself
-are taken off.  Of scans of clinical size (config/paper.yaml) it is one allocation alone.
+starts: scans of some subjects, simulated before, are registered in one allocation (Snakemake on
+this machine's cores); of two of them also in groups through profiles/slurm, and with a submission
+for every job, on a Slurm of this machine.  Work is what is left of one allocation when Python,
+imports and Snakemake's planning are taken off.  Clinical size is that of config/paper.yaml.
 study: the same of the whole study on the built-in cohort, in one allocation.
 plan: how long Snakemake plans a table of subjects in groups, and with how many submissions it
 begins; sbatch is a stand-in that takes everything and runs nothing.
@@ -32,8 +32,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from conftest import PLUGINS, Study
 from slurm import loopback
 
-SUBJECTS = 2
-COHORT = {"cohort": {"subjects": 8}}  # as few as make three sets
+SUBJECTS, IN_SLURM = 8, 2
+COHORT = {"cohort": {"subjects": SUBJECTS}}
 #: Linux: processes that lose their parent become this one's children (prctl(2)), so that it can
 #: count their processor time.
 PR_SET_CHILD_SUBREAPER = 36
@@ -78,10 +78,10 @@ def clinical() -> dict[str, Any]:
     return {"cohort": told["cohort"] | COHORT["cohort"], "study_grid": told["study_grid"]}
 
 
-def wanted() -> list[str]:
-    """The last result of each subject's registration."""
+def wanted(count: int = SUBJECTS) -> list[str]:
+    """The last result of the registration of some subjects."""
     name = "results/registered/sub-{0:03d}/sub-{0:03d}_desc-check_registration.json"
-    return [name.format(number + 1) for number in range(SUBJECTS)]
+    return [name.format(number + 1) for number in range(count)]
 
 
 def run(folder: Path, *arguments: str) -> tuple[float, float]:
@@ -145,7 +145,7 @@ def through_slurm(folder: Path, place: Path) -> tuple[int, float, float]:
     before = spent()
     with loopback.Cluster(place) as cluster:
         seconds, _ = run(
-            folder, *wanted(), "--workflow-profile", "profiles/slurm", *loopback.OPTIONS
+            folder, *wanted(IN_SLURM), "--workflow-profile", "profiles/slurm", *loopback.OPTIONS
         )
         submissions = len(cluster.jobs())
     while True:  # what Slurm left to this process
@@ -172,13 +172,15 @@ def starts() -> None:
         for folder in (small, large):
             run(folder, *wanted(), "--cores", "2", "--until", "simulate_subject")
         ways = ("groups", "a job a submission")
-        for way in ways:
+        for way in ("two", *ways):
             shutil.copytree(small, place / way)
         ungroup(place / ways[1])
         head(f"registration of {SUBJECTS} subjects, scans of clinical size")
         here(large, *wanted())
         head(f"registration of {SUBJECTS} subjects, scans of built-in size")
-        jobs, work = here(small, *wanted())
+        here(small, *wanted())
+        head(f"registration of {IN_SLURM} subjects, scans of built-in size")
+        jobs, work = here(place / "two", *wanted(IN_SLURM))
         for number, way in enumerate(ways):
             told = through_slurm(place / way, place / f"slurm-{number}")
             say(way, jobs, *told, work)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels import pixel_array
-from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import UID, UID_dictionary
 
@@ -272,6 +271,9 @@ def _radionuclide(image: Dataset) -> str | None:
     tracer = (find(image, "RadiopharmaceuticalInformationSequence") or [Dataset()])[0]
     item = (tracer.get("RadionuclideCodeSequence") or [Dataset()])[0]
     found = Code(str(item.get("CodeValue", "")), str(item.get("CodingSchemeDesignator", "")), "")
+    # A tenth of a second, which every job that prepares would pay.
+    from pydicom.sr.codedict import codes
+
     for group in (codes.cid18, codes.cid4020):
         for keyword in group.dir():
             code = getattr(group, keyword)
