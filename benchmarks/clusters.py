@@ -5,10 +5,12 @@ this machine's cores); of two of them also in groups through profiles/slurm, and
 for every job, on a Slurm of this machine.  Work is what is left of one allocation when Python,
 imports and Snakemake's planning are taken off.  Clinical size is that of config/paper.yaml.
 study: the same of the whole study on the built-in cohort, in one allocation.
+same: the small study of the tests by each way that docs/clusters.md names, with the commands that
+stand there, on a Slurm of this machine; every result is compared with that of a run without one.
 plan: how long Snakemake plans a table of subjects in groups, and with how many submissions it
 begins; sbatch is a stand-in that takes everything and runs nothing.
 
-Run from the repository: python benchmarks/clusters.py starts|study|plan [--subjects 100 1000]
+Run from the repository: python benchmarks/clusters.py starts|study|same|plan [--subjects 100 1000]
 """
 
 import argparse
@@ -29,7 +31,7 @@ import yaml
 from scale import ROOT, SCRIPTS, make_table
 
 sys.path.insert(0, str(ROOT / "tests"))
-from conftest import PLUGINS, Study
+from conftest import PLUGINS, SMALL, Study
 from slurm import loopback
 
 SUBJECTS, IN_SLURM = 8, 2
@@ -44,6 +46,10 @@ echo x >> "$SUBMITTED"
 wc -l < "$SUBMITTED"
 """
 SECONDS_TO_PLAN = 900
+#: Sections of docs/clusters.md whose first commands run the whole study on Slurm.
+WAYS = ("One allocation", "A job a rule", "A thousand subjects")
+#: Cores that profiles/slurm-node/run.sbatch asks for.
+NODE_CORES = 16
 
 
 def environment() -> dict[str, str]:
@@ -195,6 +201,64 @@ def whole_study() -> None:
         here(folder)
 
 
+def commands_of(section: str) -> list[str]:
+    """The commands that stand first in a section of docs/clusters.md."""
+    text = (ROOT / "docs" / "clusters.md").read_text()
+    found = re.search(rf"^## {section}$.*?^```\n(.*?)^```$", text, re.M | re.S)
+    if found is None:
+        raise SystemExit(f"docs/clusters.md: no commands in the section {section!r}")
+    return found.group(1).splitlines()
+
+
+def follow(commands: list[str], folder: Path, place: Path) -> int:
+    """Give commands, each when what the one before submitted has ended; return the submissions."""
+    told = environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with loopback.Cluster(place, cpus=NODE_CORES) as cluster:
+        for command in commands:
+            options = f" --configfile {SMALL}"
+            if command.startswith("snakemake"):
+                options += " " + " ".join(loopback.OPTIONS)
+            done = subprocess.run(
+                command + options, shell=True, cwd=folder, env=told, capture_output=True,
+                text=True, check=False,
+            )  # fmt: skip
+            if done.returncode != 0:
+                raise SystemExit(f"{command}: {done.stderr[-4000:]}")
+            while cluster.ask("squeue", "--noheader"):
+                time.sleep(1)
+        states = [about["JobState"] for about in cluster.jobs().values()]
+    if set(states) != {"COMPLETED"}:
+        logs = [path.read_text()[-4000:] for path in folder.glob("spect2pet-*.log")]
+        raise SystemExit(f"{commands}: {states} {logs}")
+    return len(states)
+
+
+def same() -> None:
+    """Print how many results of the small study differ between the ways and a run without Slurm."""
+    problem = loopback.problem()
+    if problem:
+        raise SystemExit(f"no Slurm to measure: {problem}")
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        folders = [place / f"study-{number}" for number in range(len(WAYS) + 1)]
+        for folder in folders:
+            folder.mkdir()
+        alone, *others = [Study(folder, SMALL) for folder in folders]
+        start = time.perf_counter()
+        alone.run()
+        print(f"snakemake --cores 2: {time.perf_counter() - start:.0f} s", flush=True)
+        here = alone.digests()
+        print("way                    submissions   seconds   results that differ", flush=True)
+        for number, (way, study) in enumerate(zip(WAYS, others, strict=True)):
+            start = time.perf_counter()
+            submissions = follow(commands_of(way), study.folder, place / f"slurm-{number}")
+            seconds, there = time.perf_counter() - start, study.digests()
+            differ = sum(here.get(path) != there.get(path) for path in {*here, *there})
+            print(f"{way:22s} {submissions:11d} {seconds:9.0f} {differ:11d} of {len(here)}",
+                  flush=True)  # fmt: skip
+
+
 def plan(counts: list[int], targets: list[str]) -> None:
     """Print how long Snakemake plans in groups before the first of them is submitted."""
     print("subjects   target         seconds to the first submission   submissions at once")
@@ -233,7 +297,7 @@ def plan(counts: list[int], targets: list[str]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["starts", "study", "plan"])
+    parser.add_argument("what", choices=["starts", "study", "same", "plan"])
     parser.add_argument("--subjects", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--targets", nargs="+", default=["registration", "all"])
     chosen = parser.parse_args()
@@ -241,5 +305,7 @@ if __name__ == "__main__":
         starts()
     elif chosen.what == "study":
         whole_study()
+    elif chosen.what == "same":
+        same()
     else:
         plan(sorted(chosen.subjects), chosen.targets)

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
+import clusters
 import scale
 
 
@@ -18,3 +19,13 @@ def test_a_job_of_the_benchmark_has_all_that_its_script_reads(rule):
     assert read
     job = scale.job_of(rule, 3)
     assert read <= {(part, name) for part, names in job.items() for name in names}
+
+
+@pytest.mark.parametrize("way", clusters.WAYS)
+def test_the_ways_to_run_on_slurm_are_those_of_the_page(way):
+    for command in clusters.commands_of(way):
+        assert re.fullmatch(
+            r"snakemake --workflow-profile profiles/slurm( \w+)?"
+            r"|sbatch( --[\w=]+)* profiles/slurm-node/run.sbatch",
+            command,
+        )
