@@ -107,9 +107,12 @@ SETS_BY_FOLD = splitting.sets_by_fold(SPLIT.reset_index())
 FOLDS = list(range(len(SETS_BY_FOLD)))
 
 
+# How a subject is called.
+LABEL = "[A-Za-z0-9]+"
+
+
 wildcard_constraints:
-    subject="[A-Za-z0-9]+",
-    modality="spect|pet",
+    subject=LABEL,
     model="[a-z0-9]+([-_][a-z0-9]+)*",
     fold="[0-9]+",
     seed="[0-9]+",
@@ -342,6 +345,10 @@ def gpus_of(wildcards):
 def one_of(models):
     """A wildcard constraint: one of some models; matches nothing where there are none."""
     return "|".join(models) or "(?!)"
+
+
+# Subjects without PET. A pattern of thousands of labels is slow, so only where others have one.
+LABEL_ALONE = one_of(ALONE) if PAIRED else LABEL
 
 
 # --- Who is read, and by whom --------------------------------------------------

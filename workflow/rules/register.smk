@@ -57,7 +57,7 @@ rule place_spect:
     log:
         log_of("place_spect", "subject"),
     wildcard_constraints:
-        subject=one_of(ALONE),
+        subject=LABEL_ALONE,
     conda:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]
