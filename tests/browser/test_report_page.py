@@ -249,3 +249,21 @@ def test_nothing_is_wider_than_the_screen(browser, report):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, where
     context.close()
+
+
+@pytest.mark.parametrize("width", [1024, 1200, 1280])
+def test_no_number_of_the_first_screen_is_cut_off(reader, width):
+    reader.page.set_viewport_size({"width": width, "height": 800})
+    room = reader.page.evaluate(
+        """[...document.querySelectorAll('.keys b')]
+            .filter((number) => number.offsetParent).map((number) => {
+          const text = document.createRange();
+          text.selectNodeContents(number);
+          const cell = number.parentElement.getBoundingClientRect();
+          return cell.right - text.getBoundingClientRect().right;
+        })"""
+    )
+    assert len(room) >= 4
+    assert min(room) > 0
+    table = reader.page.locator(".beside .scroll").first
+    assert table.evaluate("(table) => table.scrollWidth - table.clientWidth") == 0
