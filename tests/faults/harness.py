@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,10 +131,23 @@ class Disturbed:
         if self.is_root:
             subprocess.run(["umount", "--lazy", str(self.folder)], check=False)
 
-    def command(self) -> list[str]:
-        """The plain command."""
+    def command(self, within: Iterable[str] = ()) -> list[str]:
+        """The plain command, on request within another one."""
         plain = ["-m", "snakemake", "--cores", str(self.cores), "--configfile", CONFIG]
-        return [*self.by, sys.executable, *plain]
+        return [*self.by, *within, sys.executable, *plain]
+
+    @staticmethod
+    def wrong_clock(seconds: int) -> tuple[str, ...]:
+        """The command that gives another one a clock that is wrong by some seconds.
+
+        Not the program faketime, which stays the parent and would be killed in place of Snakemake.
+        Processes wait by the true clock; the dates of files: see `_settle`.
+        """
+        variables = {
+            "LD_PRELOAD": FAKETIME, "FAKETIME": f"{seconds:+d}s",
+            "FAKETIME_DONT_FAKE_MONOTONIC": 1, "NO_FAKE_STAT": 1,
+        }  # fmt: skip
+        return ("env", *(f"{name}={value}" for name, value in variables.items()))
 
     def environment(self) -> dict[str, str]:
         """The environment of a command: no threads set, a home that the user may write to."""
@@ -146,18 +159,13 @@ class Disturbed:
 
     def give_command(self, clock: int = 0) -> None:
         """Start the plain command, on request with a clock that is wrong by some seconds."""
-        environment, command = self.environment(), self.command()
-        if clock:
-            # Not by the program faketime, which stays the parent and would be killed in place of
-            # Snakemake.  Processes wait by the true clock; the dates of files: see `_settle`.
-            environment |= {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{clock:+d}s"}
-            environment |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+        command = self.command(self.wrong_clock(clock) if clock else ())
         self.commands += 1
         self.shifted, self.started = clock, time.time()
         with self.output.open("a") as stream:
             print(f"=== command {self.commands}, clock {clock:+d} s", file=stream, flush=True)
             self.running = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=stream, stderr=stream
+                command, cwd=self.folder, env=self.environment(), stdout=stream, stderr=stream
             )
 
     def wait(self, seconds: float) -> bool:
@@ -331,8 +339,11 @@ class Disturbed:
         if self.ended == "done":
             self.cut_back()
         clock = self.draw.choice((-DAY, DAY))
+        before = self.output.stat().st_size
         self.give_command(clock)
         self.wait(self.draw.uniform(8, 20))
+        said = self.output.read_bytes()[before:].decode(errors="replace")
+        assert "libfaketime" not in said, f"the clock was not changed: {said}"
         return f"{clock // DAY:+d} day"
 
     def _two_snakemakes(self) -> str:
