@@ -14,6 +14,7 @@ Run from the repository: python benchmarks/clusters.py starts|study|same|plan [-
 """
 
 import argparse
+import contextlib
 import ctypes
 import os
 import re
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,6 @@ wc -l < "$SUBMITTED"
 SECONDS_TO_PLAN = 900
 #: Sections of docs/clusters.md whose first commands run the whole study on Slurm.
 WAYS = ("One allocation", "A job a rule", "A thousand subjects")
-#: Cores that profiles/slurm-node/run.sbatch asks for.
-NODE_CORES = 16
 
 
 def environment() -> dict[str, str]:
@@ -163,15 +162,22 @@ def through_slurm(folder: Path, place: Path) -> tuple[int, float, float]:
     return submissions, seconds, spent() - before
 
 
-def starts() -> None:
-    """Print what each way costs."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+@contextlib.contextmanager
+def place_for_slurm() -> Iterator[Path]:
+    """A folder that munge accepts; ends with the reason where no Slurm can run here."""
     problem = loopback.problem()
     if problem:
         raise SystemExit(f"no Slurm to measure: {problem}")
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         place.chmod(0o755)
+        yield place
+
+
+def starts() -> None:
+    """Print what each way costs."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    with place_for_slurm() as place:
         small, large = place / "built-in", place / "clinical"
         study_in(small)
         study_in(large, clinical())
@@ -204,7 +210,7 @@ def whole_study() -> None:
 def commands_of(section: str) -> list[str]:
     """The commands that stand first in a section of docs/clusters.md."""
     text = (ROOT / "docs" / "clusters.md").read_text()
-    found = re.search(rf"^## {section}$.*?^```\n(.*?)^```$", text, re.M | re.S)
+    found = re.search(rf"^## {section}$(?:(?!^## ).)*?^```\n(.*?)^```$", text, re.M | re.S)
     if found is None:
         raise SystemExit(f"docs/clusters.md: no commands in the section {section!r}")
     return found.group(1).splitlines()
@@ -212,15 +218,16 @@ def commands_of(section: str) -> list[str]:
 
 def follow(commands: list[str], folder: Path, place: Path) -> int:
     """Give commands, each when what the one before submitted has ended; return the submissions."""
-    told = environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with loopback.Cluster(place, cpus=NODE_CORES) as cluster:
+    script = (folder / "profiles" / "slurm-node" / "run.sbatch").read_text()
+    cores = int(re.search(r"^#SBATCH --cpus-per-task=(\d+)$", script, re.M).group(1))
+    with loopback.Cluster(place, cpus=cores) as cluster:
         for command in commands:
             options = f" --configfile {SMALL}"
             if command.startswith("snakemake"):
                 options += " " + " ".join(loopback.OPTIONS)
             done = subprocess.run(
-                command + options, shell=True, cwd=folder, env=told, capture_output=True,
-                text=True, check=False,
+                command + options, shell=True, cwd=folder, env=Study.with_plugins(),
+                capture_output=True, text=True, check=False,
             )  # fmt: skip
             if done.returncode != 0:
                 raise SystemExit(f"{command}: {done.stderr[-4000:]}")
@@ -235,12 +242,7 @@ def follow(commands: list[str], folder: Path, place: Path) -> int:
 
 def same() -> None:
     """Print how many results of the small study differ between the ways and a run without Slurm."""
-    problem = loopback.problem()
-    if problem:
-        raise SystemExit(f"no Slurm to measure: {problem}")
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        place.chmod(0o755)
+    with place_for_slurm() as place:
         folders = [place / f"study-{number}" for number in range(len(WAYS) + 1)]
         for folder in folders:
             folder.mkdir()

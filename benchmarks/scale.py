@@ -27,7 +27,7 @@ from spect2pet.subjects import splitting  # noqa: E402
 
 PROPORTIONS = (43, 15, 15)
 #: A subject's jobs and the files that each of them makes, in the workflow without anything in it.
-BARE_JOBS, BARE_FILES = 5, 4
+BARE_JOBS, BARE_FILES = 5, 6
 BARE = """
 rule all:
     input: expand("r/{s}/last_{f}", s=range(SUBJECTS), f=range(FILES))

@@ -44,6 +44,14 @@ class Study:
         """This process's environment without limits of threads, which a user has not set."""
         return {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")}
 
+    @classmethod
+    def with_plugins(cls) -> dict[str, str]:
+        """What a user has after `make cluster` and `source .venv/bin/activate`."""
+        return cls.environment() | {
+            "PYTHONPATH": str(PLUGINS),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+
     def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
         """Run one snakemake command to its end."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]

@@ -37,14 +37,6 @@ MEMBERS = (
 TARGETS = len(("registration", "train"))
 
 
-def environment():
-    """What a user has after `make cluster` and `source .venv/bin/activate`."""
-    return Study.environment() | {
-        "PYTHONPATH": str(PLUGINS),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-
-
 def start(study, *arguments, log):
     """Snakemake in the background, with what it says in a file."""
     command = [
@@ -53,7 +45,7 @@ def start(study, *arguments, log):
     ]  # fmt: skip
     with log.open("w") as out:
         return subprocess.Popen(
-            command, cwd=study.folder, env=environment(), stdout=out, stderr=out,
+            command, cwd=study.folder, env=Study.with_plugins(), stdout=out, stderr=out,
             start_new_session=True,
         )  # fmt: skip
 
@@ -256,7 +248,7 @@ def test_one_allocation_runs_snakemake_inside(cluster, run, tmp_path):
             *(wanted.format(run.tested, modality) for modality in ("spect", "pet")),
             "--configfile", SMALL,
         ],
-        cwd=study.folder, env=environment(), capture_output=True, text=True, check=True,
+        cwd=study.folder, env=Study.with_plugins(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     number = done.stdout.strip()
     said = study.folder / f"spect2pet-{number}.log"

@@ -82,6 +82,16 @@ def test_wrong_input_is_said_in_its_sentence_alone(tmp_path):
     assert "Traceback" not in log
 
 
+def test_each_of_several_wrong_inputs_is_said_in_a_line_of_its_own(tmp_path):
+    done, _ = run(
+        "from spect2pet.core.errors import InputError\n"
+        "raise InputError('spect: broken\\npet: gone')",
+        tmp_path,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "ERROR: spect: broken\nERROR: pet: gone\n"
+
+
 def job_with_files(body, folder, inputs=(), outputs=()):
     """Run a job in a folder, with inputs and outputs."""
     script = folder / "script.py"

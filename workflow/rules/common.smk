@@ -107,12 +107,8 @@ SETS_BY_FOLD = splitting.sets_by_fold(SPLIT.reset_index())
 FOLDS = list(range(len(SETS_BY_FOLD)))
 
 
-# How a subject is called.
-LABEL = "[A-Za-z0-9]+"
-
-
 wildcard_constraints:
-    subject=LABEL,
+    subject="[A-Za-z0-9]+",
     model="[a-z0-9]+([-_][a-z0-9]+)*",
     fold="[0-9]+",
     seed="[0-9]+",
@@ -345,10 +341,6 @@ def gpus_of(wildcards):
 def one_of(models):
     """A wildcard constraint: one of some models; matches nothing where there are none."""
     return "|".join(models) or "(?!)"
-
-
-# Subjects without PET. A pattern of thousands of labels is slow, so only where others have one.
-LABEL_ALONE = one_of(ALONE) if PAIRED else LABEL
 
 
 # --- Who is read, and by whom --------------------------------------------------

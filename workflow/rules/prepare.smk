@@ -37,7 +37,7 @@ use rule prepare_subject as prepare_spect with:
     log:
         log_of("prepare_spect", "subject"),
     wildcard_constraints:
-        subject=LABEL_ALONE,
+        subject=one_of(ALONE),
     params:
         images=table_about("spect"),
 

@@ -34,7 +34,7 @@ rule register_subject:
     threads: config["threads"]["register"]
     resources:
         mem_mb=growing(2000),
-        runtime=growing(20),
+        runtime=growing(30),
     params:
         code=code_of("register_subject"),
         study_grid=config["study_grid"],
@@ -57,7 +57,7 @@ rule place_spect:
     log:
         log_of("place_spect", "subject"),
     wildcard_constraints:
-        subject=LABEL_ALONE,
+        subject=one_of(ALONE),
     conda:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]

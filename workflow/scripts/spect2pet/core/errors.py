@@ -8,8 +8,9 @@ class InputError(Exception):
     """Something that the user gave is wrong.
 
     The message is one sentence that names the subject and file where there is
-    one, says what is wrong and what to do.  A job that raises it ends with
-    exit status 1 and shows that sentence instead of a traceback.
+    one, says what is wrong and what to do; where several things are wrong, a
+    line for each.  A job that raises it ends with exit status 1 and shows that
+    instead of a traceback.
     """
 
 

@@ -86,7 +86,7 @@ def job(
 
     Limits the threads, sends everything that the process prints (Python's and
     native libraries' alike) to the log file, and turns failures into exit
-    status 1: an `InputError` into its one sentence, anything else into a
+    status 1: an `InputError` into its sentence, anything else into a
     traceback in the log.  Inputs that are not what the jobs before wrote stop
     the job before its body; the sums of its own outputs are written down for
     the jobs that follow.  A job whose Snakemake is killed ends with it.
@@ -127,7 +127,8 @@ def job(
             sums.end(log, outputs)
         except InputError as error:
             logging.error("%s", error)
-            _say(terminal, f"ERROR: {error}")
+            for sentence in str(error).splitlines():
+                _say(terminal, f"ERROR: {sentence}")
             raise SystemExit(1) from None
         except Exception as error:
             traceback.print_exc()

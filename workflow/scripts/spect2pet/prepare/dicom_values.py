@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels import pixel_array
-from pydicom.sr.coding import Code
 from pydicom.uid import UID, UID_dictionary
 
 from spect2pet.core.errors import InputError
@@ -268,12 +267,13 @@ def _ucum_unit(mapping: Dataset) -> str | None:
 
 def _radionuclide(image: Dataset) -> str | None:
     """The radionuclide by its code in PS3.16 CID 18 (NM) and CID 4020 (PET)."""
+    # A tenth of a second, which every job that prepares NIfTI would pay.
+    from pydicom.sr.codedict import codes
+    from pydicom.sr.coding import Code
+
     tracer = (find(image, "RadiopharmaceuticalInformationSequence") or [Dataset()])[0]
     item = (tracer.get("RadionuclideCodeSequence") or [Dataset()])[0]
     found = Code(str(item.get("CodeValue", "")), str(item.get("CodingSchemeDesignator", "")), "")
-    # A tenth of a second, which every job that prepares would pay.
-    from pydicom.sr.codedict import codes
-
     for group in (codes.cid18, codes.cid4020):
         for keyword in group.dir():
             code = getattr(group, keyword)
