@@ -11,6 +11,7 @@ configfile: "config/config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/planning.smk"
 include: "workflow/rules/common.smk"
 
 
@@ -33,14 +34,6 @@ include: "workflow/rules/readers.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/describe.smk"
 include: "workflow/rules/mend.smk"
-
-
-onstart:
-    # As long as Snakemake (9.27) limits starts, by default to 100 a second, it looks at all ready
-    # jobs once a second for every job that has ended: of 24 subjects it took a fifth of a core.
-    limit = workflow.scheduler.job_rate_limiter
-    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
 
 
 rule all:

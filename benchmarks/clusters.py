@@ -4,7 +4,8 @@ starts: scans of some subjects, simulated before, are registered in one allocati
 this machine's cores); of two of them also in groups through profiles/slurm, and with a submission
 for every job, on a Slurm of this machine.  Work is what is left of one allocation when Python,
 imports and Snakemake's planning are taken off.  Clinical size is that of config/paper.yaml.
-study: the same of the whole study on the built-in cohort, in one allocation.
+study: the same of the whole study in one allocation, once of the built-in cohort and once of scans
+of clinical size that are there already, as a user's are.
 same: the small study of the tests by each way that docs/clusters.md names, with the commands that
 stand there, on a Slurm of this machine; every result is compared with that of a run without one.
 plan: how long Snakemake plans a table of subjects in groups, and with how many submissions it
@@ -199,12 +200,16 @@ def starts() -> None:
 
 
 def whole_study() -> None:
-    """Print what the whole study on the built-in cohort costs."""
+    """Print what the whole study costs, of the built-in cohort and of a user's scans."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name, "study")
-        study_in(folder, {})
-        head("whole study on the built-in cohort")
-        here(folder)
+        scans, built_in = Path(name, "scans"), Path(name, "built-in")
+        study_in(scans, clinical())
+        run(scans, "--cores", "2", "--until", "simulate_subject")
+        head(f"whole study of {SUBJECTS} subjects, scans of clinical size made before")
+        here(scans)
+        study_in(built_in, {})
+        head("whole study on the built-in cohort, its simulation too")
+        here(built_in)
 
 
 def commands_of(section: str) -> list[str]:

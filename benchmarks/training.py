@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from spect2pet.train import devices, networks, presets, slices, training, validation
-from spect2pet.train.methods import Frame
+from spect2pet.train.frames import Frame
 from spect2pet.train.slices import Packed
 from spect2pet.train.sources import Source
 

@@ -10,10 +10,10 @@ from scipy import ndimage
 from model_settings import model_settings
 from spect2pet.core import images
 from spect2pet.core.errors import InputError
-from spect2pet.infer import appearance, cards, publishing
+from spect2pet.infer import appearance, cards, inference_table, publishing
 from spect2pet.train import headers, weights
+from spect2pet.train.frames import Frame
 from spect2pet.train.methods import METHODS
-from spect2pet.train.slices import Frame
 
 SEEN = {
     "largest_voxel_mm": [4.0, 4.4],
@@ -181,8 +181,8 @@ def test_the_table_of_inference_counts_what_is_outside(tmp_path):
     for label, sentences in (("01", []), ("02", ["too fine", "too bright"])):
         paths.append(tmp_path / f"{label}.json")
         paths[-1].write_text(json.dumps({"Appearance": LIKE, "OutsideTraining": sentences}))
-    table = cards.tabulate(["01", "02"], paths)
-    assert list(table.columns) == list(cards.COLUMNS)
+    table = inference_table.tabulate(["01", "02"], paths)
+    assert list(table.columns) == list(inference_table.COLUMNS)
     assert table["outside"].tolist() == [0, 2]
     assert table["warning"].isna().tolist() == [True, False]
     assert table["warning"][1] == "too fine; too bright"

@@ -7,9 +7,9 @@ from scipy.ndimage import convolve1d, gaussian_filter
 
 from model_settings import model_settings
 from spect2pet.train.deconvolution import Identity, RichardsonLucy
+from spect2pet.train.frames import Frame
 from spect2pet.train.methods import METHODS
 from spect2pet.train.networks import generate
-from spect2pet.train.slices import Frame
 
 torch.set_num_threads(1)
 

@@ -9,7 +9,7 @@ from packed_slices import packed
 from spect2pet.core.errors import InputError
 from spect2pet.core.tables import read_table
 from spect2pet.train import devices, training
-from spect2pet.train.slices import Frame
+from spect2pet.train.frames import Frame
 from trainings import tiny, train
 
 torch.set_num_threads(1)

@@ -1,11 +1,28 @@
 """The workflow's own images: the same bytes each time, and the brain found in them."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 
 from spect2pet.core import images
 
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
 AFFINE[:3, 3] = [-60, -70, -50]
+
+
+def test_nibabel_is_imported_without_pydicom_which_others_get_afterwards():
+    body = """
+import sys
+from spect2pet.core.light_nibabel import nib
+assert nib.load and "pydicom" not in sys.modules
+import pydicom
+from spect2pet.core import light_nibabel
+assert pydicom.dcmread and light_nibabel.nib is nib
+"""
+    scripts = Path(images.__file__).parents[2]
+    subprocess.run([sys.executable, "-c", body], cwd=scripts, check=True)
 
 
 def head():

@@ -14,8 +14,8 @@ from spect2pet.core.errors import InputError
 from spect2pet.core.images import read_image, sidecar_path, write_image
 from spect2pet.infer import inference
 from spect2pet.train import weights
+from spect2pet.train.frames import Frame
 from spect2pet.train.methods import METHODS
-from spect2pet.train.slices import Frame
 
 torch.set_num_threads(1)
 

@@ -7,6 +7,7 @@ from torch import nn
 from model_settings import model_settings
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import brain_level
+from spect2pet.train.frames import Frame
 from spect2pet.train.methods import METHODS
 from spect2pet.train.networks import (
     INFERENCE_BATCH,
@@ -22,7 +23,6 @@ from spect2pet.train.networks import (
     with_neighbours,
 )
 from spect2pet.train.presets import UNTRAINED
-from spect2pet.train.slices import Frame
 
 torch.set_num_threads(1)
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 from spect2pet.core.errors import InputError
 from spect2pet.core.provenance import RESEARCH_ONLY
-from spect2pet.evaluate import evaluation_columns, study, uncertainty
+from spect2pet.evaluate import evaluation_columns, pooled_uncertainty, study, uncertainty
 from spect2pet.figures import style, uncertainty_figure
 
 SHAPE = (30, 32, 24)
@@ -121,7 +121,9 @@ def test_networks_that_agree_everywhere_have_no_rank_correlation():
     images["uncertainty"] = np.zeros(SHAPE)
     table = measure_images("a", images, ABSOLUTE, mask)
     assert table["spearman"].isna().all()
-    assert np.isnan(uncertainty.summarise(study.with_sets(table, {"a": "test"}))["ratio"]).all()
+    assert np.isnan(
+        pooled_uncertainty.summarise(study.with_sets(table, {"a": "test"}))["ratio"]
+    ).all()
 
 
 def test_an_empty_brain_names_the_subject():
@@ -140,7 +142,7 @@ def test_an_uncertainty_of_another_grid_names_the_subject():
 
 
 def test_calibrated_networks_have_a_slope_of_one_and_grow():
-    summary = uncertainty.summarise(study_of())
+    summary = pooled_uncertainty.summarise(study_of())
     assert set(summary.columns) == set(evaluation_columns.UNCERTAINTY_SUMMARY)
     assert len(summary) == 3 * 2 * 10
     for scale in ("absolute", "relative"):
@@ -154,7 +156,7 @@ def test_calibrated_networks_have_a_slope_of_one_and_grow():
 
 
 def test_noise_does_not_grow():
-    summary = uncertainty.summarise(study_of(calibrated=False))
+    summary = pooled_uncertainty.summarise(study_of(calibrated=False))
     test = summary[(summary["set"] == "test") & (summary["scale"] == "relative")].iloc[0]
     assert test["slope"] == pytest.approx(0, abs=0.06)
     assert test["spearman_low"] < 0.02
@@ -164,7 +166,7 @@ def test_noise_does_not_grow():
 def test_pooled_bins_are_means_over_subjects_and_the_interval_is_students():
     table = study_of()
     members = table[(table["set"] == "test") & (table["scale"] == "absolute")]
-    summary = uncertainty.summarise(table)
+    summary = pooled_uncertainty.summarise(table)
     pooled = summary[(summary["set"] == "test") & (summary["scale"] == "absolute")]
     third = members[members["bin"] == 3]
     assert pooled["rmse"].iloc[2] == pytest.approx(third["rmse"].mean())
@@ -178,7 +180,7 @@ def test_pooled_bins_are_means_over_subjects_and_the_interval_is_students():
 
 
 def test_one_subject_shows_no_growth():
-    summary = uncertainty.summarise(study_of())
+    summary = pooled_uncertainty.summarise(study_of())
     assert summary[summary["set"] == "train"]["spearman_low"].isna().all()
     assert not summary[summary["set"] == "train"]["grows"].any()
 
@@ -203,7 +205,9 @@ def test_example_is_scaled_and_in_the_slice_with_most_brain(example):
 
 def test_figure_shows_test_subjects_only(example):
     table = study_of()
-    figure = uncertainty_figure.draw_uncertainty(table, uncertainty.summarise(table), example)
+    figure = uncertainty_figure.draw_uncertainty(
+        table, pooled_uncertainty.summarise(table), example
+    )
     absolute, relative = (part for part in figure.subfigs[0].axes)
     for cell in (absolute, relative):
         # Three subjects, their mean and the identity.
@@ -219,13 +223,15 @@ def test_a_study_known_only_relative_has_no_absolute_panel(example):
         for seed, label in enumerate(SPLIT)
     ]
     table = study.with_sets(pd.concat(tables), SPLIT)
-    figure = uncertainty_figure.draw_uncertainty(table, uncertainty.summarise(table), example)
+    figure = uncertainty_figure.draw_uncertainty(
+        table, pooled_uncertainty.summarise(table), example
+    )
     assert figure.subfigs[0].axes[0].texts[0].get_text() == "known only relative"
 
 
 def test_figure_saved_twice_is_the_same_and_research_only(example, tmp_path):
     table = study_of()
-    summary = uncertainty.summarise(table)
+    summary = pooled_uncertainty.summarise(table)
     for name in ("one", "two"):
         figure = uncertainty_figure.draw_uncertainty(table, summary, example)
         style.save(figure, tmp_path / f"{name}.png", tmp_path / f"{name}.svg")

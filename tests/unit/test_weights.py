@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from model_settings import model_settings
 from spect2pet.core.errors import InputError
 from spect2pet.train import weights
+from spect2pet.train.frames import Frame
 from spect2pet.train.methods import METHODS
-from spect2pet.train.slices import Frame
 
 torch.set_num_threads(1)
 

@@ -1,6 +1,7 @@
 """The workflow as a module of another one: its files under a prefix, the user's where they are."""
 
 import re
+import shutil
 
 import pytest
 import yaml
@@ -88,3 +89,18 @@ def test_a_table_of_the_user_is_proposed_outside_the_prefix(tmp_path):
     lab.file("dataset").mkdir()
     lab.file("dataset", "subjects.tsv").write_text("subject\tspect\tpet\n")
     assert lab.plan("spect2pet_subjects_table") == {}
+
+
+def test_a_module_builds_the_report_and_the_crate_under_its_prefix(small_study, tmp_path):
+    config = yaml.safe_load(small_study.file(*small_study.configfiles).read_text())
+    lab = Lab(tmp_path, config)
+    for name in ("results", "logs"):
+        shutil.copytree(small_study.file(name), lab.file("perfusion", name))
+    made = (lab.file("perfusion", "results", name) for name in ("report", "provenance"))
+    for folder in made:
+        shutil.rmtree(folder)
+    lab.file("perfusion", "results", "report.html").unlink()
+    assert set(lab.plan()) == {"spect2pet_build_report", "spect2pet_describe_study", "lab"}
+    lab.run()
+    lab.folder = lab.file("perfusion")
+    assert lab.digests() == small_study.digests()

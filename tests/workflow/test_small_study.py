@@ -377,6 +377,30 @@ def test_changing_the_model_does_not_touch_the_images(copied_study):
 # --- That it repeats -----------------------------------------------------------
 
 
+def test_report_and_crate_are_the_same_where_jobs_share_no_disk(copied_study):
+    made_before = copied_study.digests()
+    apart = ("--shared-fs-usage", "persistence", "sources", "source-cache")
+    # What they read is named to Snakemake there, and nothing else is to be made for it.
+    assert set(copied_study.plan(*apart)) == {"build_report", "describe_study", "all"}
+    copied_study.run(*apart)
+    assert copied_study.digests() == made_before
+
+
+def test_a_picture_that_was_removed_is_made_again_for_a_new_report(copied_study):
+    made_before, subject = copied_study.digests(), labels(copied_study)[0]
+    copied_study.file(
+        "results", "registered", f"sub-{subject}", f"sub-{subject}_desc-check_overlay.png"
+    ).unlink()
+    assert copied_study.plan() == {}, "by a user's hand, who may want the room"
+    copied_study.file("results", "report.html").unlink()
+    refused = copied_study.snakemake()
+    assert refused.returncode != 0
+    assert "_overlay.png: is gone; " in refused.stderr
+    assert "give the same command again, which makes it anew" in refused.stderr
+    copied_study.run()
+    assert copied_study.digests() == made_before
+
+
 def test_another_run_on_one_core_gives_the_same_bytes(copied_study, small_study):
     """All that is learned and measured up to the headline, and two subjects from simulation on;
     the others, figures and what else follows would take the same time again."""

@@ -2,12 +2,15 @@
 
 import inspect
 import re
+import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake import sourcecache
 from snakemake.cli import get_argument_parser
 from snakemake.scheduling.job_scheduler import JobScheduler
 
@@ -40,7 +43,14 @@ def test_the_limit_of_starts_that_is_taken_off_is_snakemakes_own():
     limit = get_argument_parser().parse_args([]).max_jobs_per_timespan
     assert (limit.max_jobs, limit.timespan) == (100, 1)
     assert "self.job_rate_limiter = " in inspect.getsource(JobScheduler.__init__)
-    assert "(limit.max_jobs, limit.timespan) == (100, 1)" in (ROOT / "Snakefile").read_text()
+    rules = (ROOT / "workflow" / "rules" / "planning.smk").read_text()
+    assert "(limit.max_jobs, limit.timespan) == (100, 1)" in rules
+
+
+def test_the_function_of_snakemake_that_is_kept_from_repeating_itself_is_there():
+    """Otherwise a tenth of planning is spent on answers that are the same for every job."""
+    assert "parse_uri(" in inspect.getsource(sourcecache.SourceFile.get_cache_path)
+    assert sourcecache.parse_uri("/a/b.py").uri_path == "/a/b.py"
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -64,8 +74,33 @@ def test_inputs_and_outputs_have_names(name):
     for keyword in ("input", "output"):
         entries = re.findall(r"^        (\S.*)$", section(RULES[name], keyword), re.M)
         starts = [entry for entry in entries if entry not in {")", "),"}]
-        assert all(re.match(r"\w+=", entry) for entry in starts), f"{keyword}: {starts}"
+        assert all(re.match(r"\w+=|\*\*implied\(", entry) for entry in starts), (
+            f"{keyword}: {starts}"
+        )
     assert section(RULES[name], "output")
+
+
+@pytest.mark.parametrize(
+    ("name", "unused"),
+    {
+        "prepare_subject": ("ants", "matplotlib", "pydicom.sr", "sklearn", "statsmodels", "torch"),
+        "register_subject": ("matplotlib", "pydicom", "sklearn", "statsmodels", "torch"),
+        "check_registration": ("ants", "pydicom", "sklearn", "statsmodels", "torch"),
+        "infer_subject": ("ants", "matplotlib", "pandas", "pydicom", "sklearn", "statsmodels"),
+        "evaluate_subject": ("ants", "matplotlib", "pydicom", "sklearn", "statsmodels", "torch"),
+    }.items(),
+)
+def test_what_each_subject_needs_starts_without_what_it_does_not_use(name, unused):
+    """A library takes a fifth of a second to two; five jobs a subject are short."""
+    scripts = ROOT / "workflow" / "scripts"
+    imports = re.findall(r"^ +((?:from|import) .*)$", (scripts / f"{name}.py").read_text(), re.M)
+    assert imports
+    told = f"import sys; print(sorted({set(unused)} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*imports, told])],
+        cwd=scripts, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
 
 
 def test_every_script_belongs_to_a_rule():

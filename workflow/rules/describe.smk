@@ -50,13 +50,12 @@ rule describe_study:
     PLoS ONE 2024): workflow, configuration, tables, figures and the report, with checksums of
     these and of all images. Without a scan or a path of the user's, to be given to an archive."""
     input:
+        **implied(images=IMAGES, between=BETWEEN),
         report="results/report.html",
         tables=TABLES,
         figures=FIGURES,
         cards=CARDS,
         networks=of_models(published("{model}.safetensors"), models=TRAINED),
-        images=IMAGES,
-        between=BETWEEN,
         table=given_files("subjects"),
         model=given_files("model"),
         raw=given_files("raw"),
@@ -81,6 +80,7 @@ rule describe_study:
         config=privacy.nameless(config),
         simulated=config["subjects"] is None,
         raw=[image[:2] for image in raw_images()],
+        implied=implied_paths(images=IMAGES, between=BETWEEN),
         workflow=lambda wildcards: payload.workflow_fingerprint(),
         subjects=len(SUBJECTS),
         engine=snakemake_version,

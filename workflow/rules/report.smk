@@ -2,6 +2,19 @@
 
 # The tables that it tells of, and those words that explain them.
 REPORTED = [path for path in RESULTS if not path.endswith(".safetensors")]
+# Files of each subject that were made together with its check, its P2P or what these are made from.
+OF_SUBJECTS = {
+    "spect": of_everyone(registered("space-study_spect.nii.gz")),
+    "spect_sidecars": of_everyone(registered("space-study_spect.json")),
+    "pet": of_subjects(registered("space-study_pet.nii.gz")),
+    "pet_sidecars": of_subjects(registered("space-study_pet.json")),
+    "mask": of_subjects(registered("space-study_desc-brain_mask.nii.gz")),
+    "overlays": of_subjects(registered("desc-check_overlay.png")),
+    "prepared": [*of_everyone(prepared("spect.json")), *of_subjects(prepared("pet.json"))],
+    "uncertainty": of_models(
+        *of_everyone(synthetic("space-study_desc-uncertainty_spect.nii.gz")), models=ENSEMBLES
+    ),
+}
 CAPTIONS = [shipped("report", path.name) for path in sorted((HOME / "report").glob("*.rst"))]
 
 
@@ -12,24 +25,14 @@ rule build_report:
     images, warnings, provenance, methods text, and the checklists CLAIM (Tejani et al., Radiol
     Artif Intell 2024) and RELAINCE (Jha et al., J Nucl Med 2022). Opens from disk."""
     input:
+        **implied(**OF_SUBJECTS),
         tables=REPORTED,
         sidecars=[path[:-4] + ".json" for path in REPORTED if path.endswith(".tsv")],
         figures=[path for path in FIGURES if path.endswith(".png")],
         trainings=of_models(model_file("training.json"), models=[] if GIVEN else MODELS),
         split=SPLIT_TABLE,
-        spect=of_everyone(registered("space-study_spect.nii.gz")),
-        spect_sidecars=of_everyone(registered("space-study_spect.json")),
-        pet=of_subjects(registered("space-study_pet.nii.gz")),
-        pet_sidecars=of_subjects(registered("space-study_pet.json")),
-        mask=of_subjects(registered("space-study_desc-brain_mask.nii.gz")),
         checks=of_subjects(registered("desc-check_registration.json")),
-        overlays=of_subjects(registered("desc-check_overlay.png")),
-        prepared=[*of_everyone(prepared("spect.json")), *of_subjects(prepared("pet.json"))],
         p2p=of_models(*of_everyone(synthetic("space-study_desc-p2p_spect.nii.gz"))),
-        uncertainty=of_models(
-            *of_everyone(synthetic("space-study_desc-uncertainty_spect.nii.gz")),
-            models=ENSEMBLES,
-        ),
         captions=CAPTIONS,
         page=shipped("resources/report/report.html"),
         style=shipped("resources/report/report.css"),
@@ -55,6 +58,7 @@ rule build_report:
         config={key: config[key] for key in config if key != "publication"},
         subgroups=subgroups(),
         card=CARD,
+        implied=implied_paths(**OF_SUBJECTS),
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/build_report.py"

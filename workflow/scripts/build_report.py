@@ -1,16 +1,20 @@
 """Make the report of the study: the page and the folder beside it."""
 
+from itertools import chain
+
 from spect2pet.core import runtime
 
-with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):
+source, params = snakemake.input, snakemake.params
+inputs = [*source, *chain.from_iterable(params.implied.values())]
+with runtime.job(snakemake.log[0], params.threads, inputs, snakemake.output):
     from pathlib import Path
 
     from spect2pet.core import niivue, provenance
     from spect2pet.report import report, report_study
 
-    source, params = snakemake.input, snakemake.params
+    files = {**source, **params.implied}
     study = report_study.read_study(
-        {name: list(source[name]) for name in report_study.SOURCES},
+        {name: list(files[name]) for name in report_study.SOURCES},
         models=params.models,
         first=params.first,
         subjects=params.subjects,

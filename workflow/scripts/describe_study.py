@@ -1,11 +1,14 @@
 """Write the study as a Workflow Run RO-Crate."""
 
+from itertools import chain
+
 from spect2pet.core import runtime
 
-with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):
+source, params = snakemake.input, snakemake.params
+inputs = [*source, *chain.from_iterable(params.implied.values())]
+with runtime.job(snakemake.log[0], params.threads, inputs, snakemake.output):
     from spect2pet.describe import crate, payload
 
-    source, params = snakemake.input, snakemake.params
     crate.describe(
         snakemake.output.crate,
         crate.Study(
@@ -15,8 +18,8 @@ with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, sn
                 "figures": source.figures,
                 "networks": source.cards,
             },
-            named={"networks": source.networks, "images": source.images},
-            others=source.between,
+            named={"networks": source.networks, "images": params.implied["images"]},
+            others=params.implied["between"],
             workflow=payload.workflow_files(),
             home=payload.HOME,
             given={"table": source["table"], "model": source.model},

@@ -4,12 +4,12 @@ from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):
     from spect2pet.core import provenance, tables
-    from spect2pet.infer import cards
+    from spect2pet.infer import inference_table
 
     params = snakemake.params
     tables.write_table(
         snakemake.output.table,
-        cards.tabulate(params.subjects, snakemake.input.sidecars),
-        cards.COLUMNS,
+        inference_table.tabulate(params.subjects, snakemake.input.sidecars),
+        inference_table.COLUMNS,
         provenance.stamp({}, code=params.code, packages=["pandas"]),
     )

@@ -4,7 +4,7 @@ from spect2pet.core import runtime
 
 with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):
     from spect2pet.core import provenance, tables
-    from spect2pet.evaluate import evaluation_columns, study, uncertainty
+    from spect2pet.evaluate import evaluation_columns, pooled_uncertainty, study
     from spect2pet.subjects import splitting
 
     made_by = provenance.stamp(
@@ -15,7 +15,7 @@ with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, sn
     tables.write_table(snakemake.output.uncertainty, table, evaluation_columns.UNCERTAINTY, made_by)
     tables.write_table(
         snakemake.output.summary,
-        uncertainty.summarise(table),
+        pooled_uncertainty.summarise(table),
         evaluation_columns.UNCERTAINTY_SUMMARY,
         made_by,
     )

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import torch
 from pytomography.algorithms import OSEM
@@ -17,6 +16,7 @@ from spect2pet.cohort.cohort import Participant
 from spect2pet.cohort.phantom import Head
 from spect2pet.cohort.projector import PetMatrix, SpectMatrix
 from spect2pet.core.errors import InputError
+from spect2pet.core.light_nibabel import nib
 
 #: Sub-samples along each axis of a scanner voxel, which holds the mean over its volume.
 SUBSAMPLES = 2

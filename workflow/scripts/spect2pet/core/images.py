@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from scipy import ndimage
 
 from spect2pet.core import files
 from spect2pet.core.errors import InputError
+from spect2pet.core.light_nibabel import nib
 from spect2pet.core.provenance import write_json
 
 CBF_UNIT = "mL/100 g/min"
@@ -32,7 +31,7 @@ def read_image(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         image: Any = nib.load(path)
         return np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}); delete it and run the workflow again"
         ) from error

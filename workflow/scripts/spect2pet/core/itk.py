@@ -8,11 +8,11 @@ ITK's files and here.
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from scipy import io, ndimage
 
 from spect2pet.core import files
+from spect2pet.core.light_nibabel import nib
 
 #: Changes LPS+ points to RAS+ and back.
 FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -5,7 +5,7 @@ The section numbers are those of the DICOM standard, part 3 (PS3.3), unless anot
 
 from typing import Any
 
-import nibabel as nib
+from spect2pet.core.light_nibabel import nib
 import numpy as np
 from pydicom import Dataset
 from pydicom.sr.codedict import codes

@@ -1,12 +1,9 @@
 """The card of a model file: what others must know before they use it, and what it has not seen."""
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from spect2pet.core.errors import InputError
 from spect2pet.train import headers
@@ -20,15 +17,6 @@ APPEARANCE = {
     "largest_voxel_mm": "the largest side of a raw voxel, mm",
     "brain_level": "the mean flow of the brain, mL/100 g/min",
     "fine_detail": "the share of detail finer than 10 mm, which resolution and noise make",
-}
-
-COLUMNS = {
-    "subject": "Subject label, without the prefix sub-",
-    "relative": "True: flow is known only relative, scaled to a whole-brain mean",
-    **{name: what[0].upper() + what[1:] for name, what in APPEARANCE.items()},
-    "outside": "How many of these lie outside what the model saw in training subjects, with a "
-    f"slack of a factor of {SLACK:g}",
-    "warning": "In words; the model's P2P of such a subject is an extrapolation",
 }
 
 
@@ -91,28 +79,3 @@ def outside(seen: Mapping[str, Any], spect: Mapping[str, Any]) -> list[str]:
                 f"{what}, is {spect[name]:.3g}, and {low:.3g} to {high:.3g} in training subjects"
             )
     return sentences
-
-
-def tabulate(subjects: Sequence[str], sidecars: Sequence[str | Path]) -> pd.DataFrame:
-    """One row for each P2P image that a given model has made.
-
-    Args:
-        subjects: labels.
-        sidecars: the sidecar of each subject's P2P image.
-
-    Returns:
-        The rows, columns as `COLUMNS`.
-    """
-    rows = []
-    for subject, path in zip(subjects, sidecars, strict=True):
-        about = json.loads(Path(path).read_text(encoding="utf-8"))
-        sentences = about["OutsideTraining"]
-        rows.append(
-            {
-                "subject": subject,
-                **about["Appearance"],
-                "outside": len(sentences),
-                "warning": "; ".join(sentences) or None,
-            }
-        )
-    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from spect2pet.core.errors import InputError, by, in_short
+from spect2pet.core.light_nibabel import nib
 
 #: A grid with more voxels than this is a damaged header: 0.5 mm over 32 cm each way.
 MOST_VOXELS = 2**28

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from spect2pet.core.errors import InputError, by, in_short
 from spect2pet.core.images import CBF_UNIT, brain_level, sidecar_path, write_image
+from spect2pet.core.light_nibabel import nib
 from spect2pet.prepare import dicom, nifti
 
 log = logging.getLogger(__name__)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import nibabel as nib
 import numpy as np
 
 from spect2pet.core import files, pages
 from spect2pet.core.errors import InputError
 from spect2pet.core.images import read_image
+from spect2pet.core.light_nibabel import nib
 from spect2pet.core.provenance import RESEARCH_ONLY
 from spect2pet.evaluate.evaluation import read_subject, to_relative
 from spect2pet.figures.pictures import CBF_COLOURS

@@ -9,11 +9,11 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
 from spect2pet.core.grids import smooth
+from spect2pet.core.light_nibabel import nib
 
 #: CBF of the template, mL/100 g/min, as usual for arterial spin labelling phantoms.
 GREY_CBF, WHITE_CBF = 60.0, 20.0

@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import pydicom
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from spect2pet.core.errors import by
 from spect2pet.core.images import sidecar_path
+from spect2pet.core.light_nibabel import nib
 from spect2pet.prepare import dicom
 from spect2pet.prepare.dicom_listing import FAULTS, quiet
 from spect2pet.prepare.dicom_values import COUNTS, PET_UNITS, UCUM_UNITS
@@ -221,8 +219,8 @@ def _of_nifti(folder: Path) -> tuple[list[Candidate], list[tuple[Path, str]]]:
             OSError,
             EOFError,
             ValueError,
-            HeaderDataError,
-            ImageFileError,
+            nib.spatialimages.HeaderDataError,
+            nib.filebasedimages.ImageFileError,
             zlib.error,
         ) as error:
             unreadable.append((path, f"cannot be read as NIfTI ({type(error).__name__})"))

@@ -12,8 +12,8 @@ from torch import nn
 
 from spect2pet.core.errors import InputError
 from spect2pet.train.checkpoints import State
+from spect2pet.train.frames import Frame
 from spect2pet.train.networks import Settings, parameter_count
-from spect2pet.train.slices import Frame
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from spect2pet.train.deconvolution import Identity, RichardsonLucy
+from spect2pet.train.frames import Frame
 from spect2pet.train.networks import Generator, PatchDiscriminator, Settings, UNet, depth_for
-from spect2pet.train.slices import Frame
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from spect2pet.core.errors import InputError
 from spect2pet.core.images import CBF_UNIT, brain_level, read_image
 from spect2pet.core.provenance import write_json
 from spect2pet.core.tables import read_table, write_table
+from spect2pet.train.frames import Frame
 
 log = logging.getLogger(__name__)
 
@@ -114,21 +115,6 @@ def pack(
             "GeneratedBy": made_by,
         },
     )
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What the slices are that a model is for.
-
-    Attributes:
-        shape: size of a slice (H, W), voxels.
-        voxel_mm: size of a voxel, mm.
-        gain: whole-brain flow of PET over that of SPECT, geometric mean of the training subjects.
-    """
-
-    shape: tuple[int, int]
-    voxel_mm: float
-    gain: float = 1.0
 
 
 @dataclass(frozen=True)

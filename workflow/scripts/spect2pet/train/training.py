@@ -23,12 +23,13 @@ from spect2pet.core.tables import write_table
 from spect2pet.train import devices, losses, records
 from spect2pet.train.augmentation import augment
 from spect2pet.train.checkpoints import Keeper, State, restore
+from spect2pet.train.frames import Frame
 from spect2pet.train.groups import group
 from spect2pet.train.methods import METHODS
 from spect2pet.train.networks import Pair, PatchDiscriminator, Settings, to_network
 from spect2pet.train.progress import Progress
 from spect2pet.train.randomness import set_random_states
-from spect2pet.train.slices import Frame, Packed
+from spect2pet.train.slices import Packed
 from spect2pet.train.sources import Source
 from spect2pet.train.validation import validate
 from spect2pet.train.weights import save_generator

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spect2pet.core.errors import InputError
+from spect2pet.train.frames import Frame
 from spect2pet.train.headers import RECORD
 from spect2pet.train.methods import METHODS
 from spect2pet.train.networks import Generator, Settings
-from spect2pet.train.slices import Frame
 
 #: Key of the records of the networks in a file of several.
 NETWORKS = "networks"
