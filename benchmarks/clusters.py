@@ -4,8 +4,9 @@ starts: scans of some subjects, simulated before, are registered in one allocati
 this machine's cores); of two of them also in groups through profiles/slurm, and with a submission
 for every job, on a Slurm of this machine.  Work is what is left of one allocation when Python,
 imports and Snakemake's planning are taken off.  Clinical size is that of config/paper.yaml.
-study: the same of the whole study in one allocation, once of the built-in cohort and once of scans
-of clinical size that are there already, as a user's are.
+study: the same of the whole study in one allocation, once of the built-in cohort and once, stage by
+stage, of scans of clinical size that are there already, as a user's are. What grows with the number
+of subjects is then taken times as many as 1,000 would need.
 same: the small study of the tests by each way that docs/clusters.md names, with the commands that
 stand there, on a Slurm of this machine; every result is compared with that of a run without one.
 plan: how long Snakemake plans a table of subjects in groups, and with how many submissions it
@@ -36,7 +37,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from conftest import PLUGINS, SMALL, Study
 from slurm import loopback
 
-SUBJECTS, IN_SLURM = 8, 2
+SUBJECTS, IN_SLURM, MANY = 8, 2, 1000
 COHORT = {"cohort": {"subjects": SUBJECTS}}
 #: Linux: processes that lose their parent become this one's children (prctl(2)), so that it can
 #: count their processor time.
@@ -86,8 +87,12 @@ def clinical() -> dict[str, Any]:
 
 def wanted(count: int = SUBJECTS) -> list[str]:
     """The last result of the registration of some subjects."""
-    name = "results/registered/sub-{0:03d}/sub-{0:03d}_desc-check_registration.json"
-    return [name.format(number + 1) for number in range(count)]
+    return of_each("results/registered/sub-{0}/sub-{0}_desc-check_registration.json", count)
+
+
+def of_each(pattern: str, count: int = SUBJECTS) -> list[str]:
+    """The files that a pattern stands for, one for each of some subjects."""
+    return [pattern.format(f"{number + 1:03d}") for number in range(count)]
 
 
 def run(folder: Path, *arguments: str) -> tuple[float, float]:
@@ -118,22 +123,25 @@ def starts_of(jobs: Mapping[str, int]) -> tuple[int, float]:
     return sum(jobs.values()), total
 
 
-def here(folder: Path, *targets: str) -> tuple[int, float]:
-    """Make results on this machine's cores; print what it took; return the jobs and the work."""
+def here(folder: Path, *targets: str, way: str = "one allocation") -> tuple[int, float, float]:
+    """Make results on this machine's cores; print what it took; return jobs, work and starts."""
     before = spent()
     plan = Study.at(folder, SETTINGS).plan(*targets)
     planning = spent() - before
     jobs, imports = starts_of(plan)
     seconds, used = run(folder, *targets, "--cores", "2")
     work = used - imports - planning
-    say("one allocation", jobs, 1, seconds, used, work)
-    return jobs, work
+    say(way, jobs, 1, seconds, used, work)
+    return jobs, work, used - work
 
 
-def say(way: str, jobs: int, submissions: int, seconds: float, used: float, work: float) -> None:
+def say(
+    way: str, jobs: int, submissions: int, seconds: float | None, used: float, work: float
+) -> None:
     """Print one line."""
+    told = "" if seconds is None else f"{seconds:.0f}"
     print(
-        f"{way:20s} {jobs:6d} {submissions:13d} {seconds:9.0f} {used:14.1f} {work:8.1f} "
+        f"{way:22s} {jobs:6d} {submissions:13d} {told:>9s} {used:14.1f} {work:8.1f} "
         f"{100 * (used - work) / work:18.0f} %",
         flush=True,
     )
@@ -142,7 +150,7 @@ def say(way: str, jobs: int, submissions: int, seconds: float, used: float, work
 def head(title: str) -> None:
     """Print what the columns are."""
     print(f"\n{title}")
-    print("way                    jobs   submissions   seconds   processor s     work   "
+    print("way                      jobs   submissions   seconds   processor s     work   "
           "starts beside work", flush=True)  # fmt: skip
 
 
@@ -193,7 +201,7 @@ def starts() -> None:
         head(f"registration of {SUBJECTS} subjects, scans of built-in size")
         here(small, *wanted())
         head(f"registration of {IN_SLURM} subjects, scans of built-in size")
-        jobs, work = here(place / "two", *wanted(IN_SLURM))
+        jobs, work, _ = here(place / "two", *wanted(IN_SLURM))
         for number, way in enumerate(ways):
             told = through_slurm(place / way, place / f"slurm-{number}")
             say(way, jobs, *told, work)
@@ -206,10 +214,30 @@ def whole_study() -> None:
         study_in(scans, clinical())
         run(scans, "--cores", "2", "--until", "simulate_subject")
         head(f"whole study of {SUBJECTS} subjects, scans of clinical size made before")
-        here(scans)
+        measures = of_each("results/evaluation/p2p/sub-{0}/sub-{0}_similarity.tsv")
+        stages = [
+            here(scans, *wanted(), way="registration"),
+            here(scans, "train", way="training"),
+            here(scans, *measures, way="inference, evaluation"),
+            here(scans, way="all that is left"),
+        ]
+        say_sum("together", stages, [1, 1, 1, 1], [1, 1, 1, 1])
+        # Training has as many jobs, and slices in proportion; the rest is taken not to grow.
+        more = MANY / SUBJECTS
+        say_sum(f"of {MANY:,}", stages, [more, 1, more, 1], [more, more, more, 1])
         study_in(built_in, {})
         head("whole study on the built-in cohort, its simulation too")
         here(built_in)
+
+
+def say_sum(
+    way: str, stages: list[tuple[int, float, float]], jobs: list[float], work: list[float]
+) -> None:
+    """Print the sum of stages, each with so many times its jobs and so many times its work."""
+    count = sum(times * stage[0] for stage, times in zip(stages, jobs, strict=True))
+    starts = sum(times * stage[2] for stage, times in zip(stages, jobs, strict=True))
+    total = sum(times * stage[1] for stage, times in zip(stages, work, strict=True))
+    say(way, round(count), 1, None, starts + total, total)
 
 
 def commands_of(section: str) -> list[str]:

@@ -74,7 +74,8 @@ def child(code: str, *arguments: str, folder: Path) -> tuple[float, float, float
 # --- Planning -------------------------------------------------------------------
 
 SNAKEMAKE = "import sys; from snakemake.cli import main; main(sys.argv[1:])"
-DRY_RUN = ("--dry-run", "--quiet", "all", "--cores", "1")
+#: Without a word after it, --quiet tells how many jobs there are; with `all` it lists each (9.27).
+DRY_RUN = ("--dry-run", "--quiet", "--cores", "1")
 
 
 def plan(counts: list[int]) -> None:

@@ -91,6 +91,16 @@ def test_the_split_column_decides_who_trains(study):
     assert "sub-04" in inputs
 
 
+@pytest.mark.parametrize("target", ["results/report.html", "results/provenance"])
+@pytest.mark.parametrize("cohort", ["built-in", "table"])
+def test_what_report_and_record_do_not_name_is_made_before_them_all_the_same(study, target, cohort):
+    """Where jobs share no disk they name each file that they read."""
+    if cohort == "table":
+        give_table(study)
+    apart = ("--shared-fs-usage", "persistence", "sources", "source-cache")
+    assert study.plan(target) == study.plan(target, *apart)
+
+
 def test_excluded_subjects_are_not_planned(study):
     configure(study, exclude=["sub-002", "024"])
     assert study.plan()["simulate_subject"] == 22

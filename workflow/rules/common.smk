@@ -7,7 +7,6 @@ from functools import cache, partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import SharedFSUsage
 from snakemake.utils import validate
 
 # Not of `workflow.basedir`, where the Snakefile lies that may import this one as a module.
@@ -101,9 +100,6 @@ COMPARED = [*EVALUATED, "ceiling"] if len(KNOWN) == len(SUBJECTS) else EVALUATED
 # The set of every subject in every fold; folds are numbered from 0.
 SETS_BY_FOLD = splitting.sets_by_fold(SPLIT.reset_index())
 FOLDS = list(range(len(SETS_BY_FOLD)))
-
-# Whether a job finds the files of others without being brought them.
-SHARED_DISK = SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage
 
 
 wildcard_constraints:
@@ -265,28 +261,6 @@ def given_files(kind):
         name: [config[name]] if config[name] else [] for name in ("subjects", "model")
     }
     return lambda wildcards: [of_user(path) for path in paths[kind]]
-
-
-def implied(**files):
-    """Inputs of a study's job, by name, that come with others of its inputs.
-
-    They are named only where jobs share no disk and each is brought what it names: of 10,000
-    subjects 27 files each took a fifth of planning. `implied_paths` tells where they are.
-    """
-    return {} if SHARED_DISK else files
-
-
-def implied_paths(**files):
-    """A params function: where a job's implied inputs lie, by name."""
-
-    def paths(wildcards, input, output):
-        if not SHARED_DISK:
-            return {name: list(input[name]) for name in files}
-        # Beside results/ of the job's output, which as a module may lie under a prefix.
-        root = Path(output[0]).parents[1]
-        return {name: [str(root / path) for path in files[name]] for name in files}
-
-    return paths
 
 
 def transform_of(wildcards):

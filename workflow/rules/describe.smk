@@ -4,8 +4,6 @@ from snakemake import __version__ as snakemake_version
 from spect2pet.core import privacy
 from spect2pet.describe import payload
 
-ENDS = (".nii.gz", ".json")
-
 # Every table of the study with its sidecar.
 TABLES = [
     *REPORTED,
@@ -21,28 +19,6 @@ CARDS = [
     *of_models(published("{model}.json"), models=TRAINED),
     *of_models(model_file("training.json"), models=[] if GIVEN else MODELS),
 ]
-# Images that results are about.
-IMAGES = [
-    *of_everyone(registered("space-study_spect.nii.gz")),
-    *of_subjects(registered("space-study_pet.nii.gz")),
-    *of_models(*of_everyone(synthetic("space-study_desc-p2p_spect.nii.gz"))),
-    *of_models(
-        *of_everyone(synthetic("space-study_desc-uncertainty_spect.nii.gz")), models=ENSEMBLES
-    ),
-]
-# What lies between raw images and results.
-BETWEEN = [
-    *PARTICIPANTS,
-    *SIMULATED,
-    *of_everyone(prepared("spect{end}"), end=ENDS),
-    *of_subjects(prepared("pet{end}"), end=ENDS),
-    *of_everyone(registered("space-study_spect.json")),
-    *of_subjects(registered("space-study_pet.json")),
-    *of_subjects(registered("space-study_desc-brain_mask{end}"), end=ENDS),
-    *of_subjects(registered("space-study_desc-aal_dseg{end}"), end=ENDS),
-    *of_subjects(registered("desc-check_registration.json")),
-    *of_models(*of_everyone(synthetic("space-study_desc-p2p_spect.json"))),
-]
 
 
 rule describe_study:
@@ -50,12 +26,13 @@ rule describe_study:
     PLoS ONE 2024): workflow, configuration, tables, figures and the report, with checksums of
     these and of all images. Without a scan or a path of the user's, to be given to an archive."""
     input:
-        **implied(images=IMAGES, between=BETWEEN),
+        **implied(files_of_record),
         report="results/report.html",
         tables=TABLES,
         figures=FIGURES,
         cards=CARDS,
         networks=of_models(published("{model}.safetensors"), models=TRAINED),
+        participants=PARTICIPANTS,
         table=given_files("subjects"),
         model=given_files("model"),
         raw=given_files("raw"),
@@ -80,7 +57,7 @@ rule describe_study:
         config=privacy.nameless(config),
         simulated=config["subjects"] is None,
         raw=[image[:2] for image in raw_images()],
-        implied=implied_paths(images=IMAGES, between=BETWEEN),
+        implied=implied_paths(files_of_record),
         workflow=lambda wildcards: payload.workflow_fingerprint(),
         subjects=len(SUBJECTS),
         engine=snakemake_version,

@@ -2,19 +2,6 @@
 
 # The tables that it tells of, and those words that explain them.
 REPORTED = [path for path in RESULTS if not path.endswith(".safetensors")]
-# Files of each subject that were made together with its check, its P2P or what these are made from.
-OF_SUBJECTS = {
-    "spect": of_everyone(registered("space-study_spect.nii.gz")),
-    "spect_sidecars": of_everyone(registered("space-study_spect.json")),
-    "pet": of_subjects(registered("space-study_pet.nii.gz")),
-    "pet_sidecars": of_subjects(registered("space-study_pet.json")),
-    "mask": of_subjects(registered("space-study_desc-brain_mask.nii.gz")),
-    "overlays": of_subjects(registered("desc-check_overlay.png")),
-    "prepared": [*of_everyone(prepared("spect.json")), *of_subjects(prepared("pet.json"))],
-    "uncertainty": of_models(
-        *of_everyone(synthetic("space-study_desc-uncertainty_spect.nii.gz")), models=ENSEMBLES
-    ),
-}
 CAPTIONS = [shipped("report", path.name) for path in sorted((HOME / "report").glob("*.rst"))]
 
 
@@ -25,7 +12,7 @@ rule build_report:
     images, warnings, provenance, methods text, and the checklists CLAIM (Tejani et al., Radiol
     Artif Intell 2024) and RELAINCE (Jha et al., J Nucl Med 2022). Opens from disk."""
     input:
-        **implied(**OF_SUBJECTS),
+        **implied(files_of_report),
         tables=REPORTED,
         sidecars=[path[:-4] + ".json" for path in REPORTED if path.endswith(".tsv")],
         figures=[path for path in FIGURES if path.endswith(".png")],
@@ -58,7 +45,7 @@ rule build_report:
         config={key: config[key] for key in config if key != "publication"},
         subgroups=subgroups(),
         card=CARD,
-        implied=implied_paths(**OF_SUBJECTS),
+        implied=implied_paths(files_of_report),
         threads=config["threads"]["evaluate"],
     script:
         "../scripts/build_report.py"

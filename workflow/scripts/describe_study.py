@@ -19,7 +19,7 @@ with runtime.job(snakemake.log[0], params.threads, inputs, snakemake.output):
                 "networks": source.cards,
             },
             named={"networks": source.networks, "images": params.implied["images"]},
-            others=params.implied["between"],
+            others=[*source.participants, *params.implied["between"]],
             workflow=payload.workflow_files(),
             home=payload.HOME,
             given={"table": source["table"], "model": source.model},
