@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from snakemake import sourcecache
-from snakemake.cli import get_argument_parser
-from snakemake.scheduling.job_scheduler import JobScheduler
 
 from conftest import ROOT
 
@@ -38,13 +36,29 @@ def section(text: str, keyword: str) -> str:
     return found.group(1) if found else ""
 
 
-def test_the_limit_of_starts_that_is_taken_off_is_snakemakes_own():
+PLANNED = """
+include: "{rules}"
+
+rule made:
+    output: "made"
+    shell: "touch made"
+
+onsuccess:
+    print("found", workflow.scheduler.job_rate_limiter, gc.get_threshold()[2])
+"""
+
+
+def test_the_limit_of_starts_is_taken_off_once_the_plan_is_made(tmp_path):
     """Where it stays, what Snakemake does grows with the square of the number of jobs."""
-    limit = get_argument_parser().parse_args([]).max_jobs_per_timespan
-    assert (limit.max_jobs, limit.timespan) == (100, 1)
-    assert "self.job_rate_limiter = " in inspect.getsource(JobScheduler.__init__)
-    rules = (ROOT / "workflow" / "rules" / "planning.smk").read_text()
-    assert "(limit.max_jobs, limit.timespan) == (100, 1)" in rules
+    rules = ROOT / "workflow" / "rules" / "planning.smk"
+    (tmp_path / "Snakefile").write_text(PLANNED.format(rules=rules))
+    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    for options, found in (([], "None 10"), (["--max-jobs-per-timespan", "7/1s"], "object at")):
+        (tmp_path / "made").unlink(missing_ok=True)
+        done = subprocess.run(
+            [*command, *options], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert re.search(f"^found .*{found}", done.stdout + done.stderr, re.M)
 
 
 def test_the_function_of_snakemake_that_is_kept_from_repeating_itself_is_there():

@@ -211,7 +211,11 @@ def check_plausible(
     found = agreement.agree(
         grids.resample(*spect, grid, matrix, order=1), grids.resample(*pet, grid, order=1), grid
     )
-    log.info("subject %s: %s", subject, found)
+    log.info(
+        "subject %s: SPECT and PET, aligned: %s",
+        subject,
+        ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found.items()),
+    )
     agreement.require(found, settings, "register: coregister", f"subject {subject}: SPECT and PET")
     angle = agreement.rotation_deg(matrix)
     if angle > settings["max_rotation_deg"]:
