@@ -184,8 +184,10 @@ def test_every_script_sets_the_threads_before_it_imports_anything_heavy(script):
     assert start, "the script does not run as a job"
     imports = [line for line in before.splitlines() if "import" in line]
     assert imports == ["from spect2pet.core import runtime"]
+    # What a job reads without naming it is looked at like its inputs.
+    inputs = "inputs" if "snakemake.params.implied" in source else "snakemake.input"
     assert body.startswith(
-        "snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):"
+        f"snakemake.log[0], snakemake.params.threads, {inputs}, snakemake.output):"
     )
     if TORCH_MODULES & {module.stem for module in provenance.reached_modules(script)}:
         assert "runtime.limit_torch(snakemake.params.threads)" in body

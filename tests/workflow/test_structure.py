@@ -62,7 +62,7 @@ def test_the_limit_of_starts_is_taken_off_once_the_plan_is_made(tmp_path):
 
 
 def test_the_function_of_snakemake_that_is_kept_from_repeating_itself_is_there():
-    """Otherwise a tenth of planning is spent on answers that are the same for every job."""
+    """Otherwise an eighth of planning is spent on answers that are the same for every job."""
     assert "parse_uri(" in inspect.getsource(sourcecache.SourceFile.get_cache_path)
     assert sourcecache.parse_uri("/a/b.py").uri_path == "/a/b.py"
 

@@ -7,12 +7,12 @@ from functools import cache
 from snakemake import sourcecache
 
 # A plan is made of millions of small objects that live to its end. Python's rounds through all of
-# them in search of garbage took a fifth of planning, and taking them down one by one a tenth.
+# them in search of garbage took a tenth of planning, and taking them down one by one a seventh.
 gc.set_threshold(50_000, 10, 100_000)
 atexit.register(gc.freeze)
 
 # Three times a job Snakemake (9.27) takes the address of its script apart, and each time it makes a
-# class for the answer: a tenth of planning.
+# class for the answer: an eighth of planning.
 if hasattr(sourcecache, "parse_uri"):
     sourcecache.parse_uri = cache(sourcecache.parse_uri)
 

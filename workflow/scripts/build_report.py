@@ -1,17 +1,15 @@
 """Make the report of the study: the page and the folder beside it."""
 
-from itertools import chain
-
 from spect2pet.core import runtime
 
-source, params = snakemake.input, snakemake.params
-inputs = [*source, *chain.from_iterable(params.implied.values())]
-with runtime.job(snakemake.log[0], params.threads, inputs, snakemake.output):
+inputs = [*snakemake.input, *(path for some in snakemake.params.implied.values() for path in some)]
+with runtime.job(snakemake.log[0], snakemake.params.threads, inputs, snakemake.output):
     from pathlib import Path
 
     from spect2pet.core import niivue, provenance
     from spect2pet.report import report, report_study
 
+    source, params = snakemake.input, snakemake.params
     files = {**source, **params.implied}
     study = report_study.read_study(
         {name: list(files[name]) for name in report_study.SOURCES},

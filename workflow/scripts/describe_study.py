@@ -1,14 +1,12 @@
 """Write the study as a Workflow Run RO-Crate."""
 
-from itertools import chain
-
 from spect2pet.core import runtime
 
-source, params = snakemake.input, snakemake.params
-inputs = [*source, *chain.from_iterable(params.implied.values())]
-with runtime.job(snakemake.log[0], params.threads, inputs, snakemake.output):
+inputs = [*snakemake.input, *(path for some in snakemake.params.implied.values() for path in some)]
+with runtime.job(snakemake.log[0], snakemake.params.threads, inputs, snakemake.output):
     from spect2pet.describe import crate, payload
 
+    source, params = snakemake.input, snakemake.params
     crate.describe(
         snakemake.output.crate,
         crate.Study(
