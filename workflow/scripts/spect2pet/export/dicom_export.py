@@ -19,13 +19,13 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian, NuclearMedicineImageStorage
 
 from spect2pet.core import files, itk
-from spect2pet.prepare import dicom
-from spect2pet.export.dicom_frames import coded, item, quantify, store
-from spect2pet.prepare.dicom_listing import FAULTS, reason
 from spect2pet.core.errors import InputError
 from spect2pet.core.grids import Grid, resample
 from spect2pet.core.images import read_image, sidecar_path
 from spect2pet.core.provenance import RESEARCH_ONLY, VERSION
+from spect2pet.export.dicom_frames import coded, item, quantify, store
+from spect2pet.prepare import dicom
+from spect2pet.prepare.dicom_listing import FAULTS, reason
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ The section numbers are those of the DICOM standard, part 3 (PS3.3), unless anot
 
 from typing import Any
 
-from spect2pet.core.light_nibabel import nib
 import numpy as np
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
@@ -13,6 +12,7 @@ from pydicom.sr.coding import Code
 from pydicom.valuerep import DSfloat, format_number_as_ds
 
 from spect2pet.core import itk
+from spect2pet.core.light_nibabel import nib
 
 #: CBF in the Unified Code for Units of Measure, in which a bare number is a factor.
 CBF_UCUM = Code("mL/(100.g.min)", "UCUM", "mL/100 g/min")

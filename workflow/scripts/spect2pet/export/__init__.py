@@ -1,0 +1,1 @@
+"""Export: a study in the formats of other programs."""
