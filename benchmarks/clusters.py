@@ -2,11 +2,11 @@
 
 starts: scans of some subjects, simulated before, are registered in one allocation (Snakemake on
 this machine's cores); of two of them also in groups through profiles/slurm, and with a submission
-for every job, on a Slurm of this machine.  Work is what is left of one allocation when Python,
-imports and Snakemake's planning are taken off.  Clinical size is that of config/paper.yaml.
-study: the same of the whole study in one allocation, once of the built-in cohort and once, stage by
-stage, of scans of clinical size that are there already, as a user's are. What grows with the number
-of subjects is then taken times as many as 1,000 would need.
+for every job, on a Slurm of this machine.  Work is the processor time that jobs tell of themselves,
+without their imports; starts is all other that was spent: Python, imports, Snakemake's planning and
+what it does while jobs run.  Clinical size is that of config/paper.yaml.
+study: the same of the whole study in one allocation, stage by stage, of scans of clinical size that
+are there already, as a user's are, of 8 subjects and of 40, and once of the built-in cohort.
 same: the small study of the tests by each way that docs/clusters.md names, with the commands that
 stand there, on a Slurm of this machine; every result is compared with that of a run without one.
 plan: how long Snakemake plans a table of subjects in groups, and with how many submissions it
@@ -37,12 +37,17 @@ sys.path.insert(0, str(ROOT / "tests"))
 from conftest import PLUGINS, SMALL, Study
 from slurm import loopback
 
-SUBJECTS, IN_SLURM, MANY = 8, 2, 1000
+SUBJECTS, IN_SLURM, MANY = 8, 2, 40
 COHORT = {"cohort": {"subjects": SUBJECTS}}
 #: Linux: processes that lose their parent become this one's children (prctl(2)), so that it can
 #: count their processor time.
 PR_SET_CHILD_SUBREAPER = 36
 SETTINGS = "some.yaml"
+#: The last results of registration and of evaluation of a subject.
+CHECKS = "results/registered/sub-{0}/sub-{0}_desc-check_registration.json"
+MEASURES = "results/evaluation/p2p/sub-{0}/sub-{0}_similarity.tsv"
+#: What stands in the log of a job that had nothing to import (spect2pet.core.runtime).
+IS_WARM = "what an earlier job imported"
 SNAKEMAKE = (sys.executable, "-m", "snakemake")
 SBATCH = """#!/bin/sh
 echo x >> "$SUBMITTED"
@@ -85,11 +90,6 @@ def clinical() -> dict[str, Any]:
     return {"cohort": told["cohort"] | COHORT["cohort"], "study_grid": told["study_grid"]}
 
 
-def wanted(count: int = SUBJECTS) -> list[str]:
-    """The last result of the registration of some subjects."""
-    return of_each("results/registered/sub-{0}/sub-{0}_desc-check_registration.json", count)
-
-
 def of_each(pattern: str, count: int = SUBJECTS) -> list[str]:
     """The files that a pattern stands for, one for each of some subjects."""
     return [pattern.format(f"{number + 1:03d}") for number in range(count)]
@@ -102,35 +102,61 @@ def run(folder: Path, *arguments: str) -> tuple[float, float]:
         [*SNAKEMAKE, *arguments, "--configfile", SETTINGS],
         cwd=folder, env=environment(), check=True, capture_output=True,
     )  # fmt: skip
-    return time.perf_counter() - start, spent() - before
+    seconds = time.perf_counter() - start
+    reap()
+    return seconds, spent() - before
 
 
-def starts_of(jobs: Mapping[str, int]) -> tuple[int, float]:
-    """Number of a plan's jobs, and processor seconds of all their imports and of Python."""
-    # Of several networks a subject's rule has another name; a target has no script.
-    scripts = {rule: SCRIPTS / f"{rule.replace('_ensemble', '_subject')}.py" for rule in jobs}
-    jobs = {rule: count for rule, count in jobs.items() if scripts[rule].exists()}
-    total = 0.0
-    for rule, count in jobs.items():
-        script = scripts[rule].read_text()
-        imports = re.findall(r"^ +((?:from|import) .*)$", script, re.M)
-        before = spent()
-        subprocess.run(
-            [sys.executable, "-c", "\n".join(imports)], check=True,
-            env=environment() | {"PYTHONPATH": str(SCRIPTS)},
-        )  # fmt: skip
-        total += count * (spent() - before)
-    return sum(jobs.values()), total
+def adopt() -> None:
+    """Let processes that lose their parent become this one's, so that their time is counted."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap() -> None:
+    """Wait for what others left to this process: daemons of Slurm, copies of jobs."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.05)
+        except ChildProcessError:
+            break
+
+
+def import_cost(rule: str) -> float:
+    """Processor seconds of Python, and of all that a rule's script imports."""
+    # What Snakemake puts before a script is imported too.
+    imports = ["from snakemake.logging import logger"]
+    imports += re.findall(r"^ +((?:from|import) .*)$", (SCRIPTS / f"{rule}.py").read_text(), re.M)
+    before = spent()
+    subprocess.run(
+        [sys.executable, "-c", "\n".join(imports)], check=True,
+        env=environment() | {"PYTHONPATH": str(SCRIPTS)},
+    )  # fmt: skip
+    return spent() - before
+
+
+def work_of(folder: Path, since: float) -> tuple[int, float]:
+    """Number of jobs that have ended since a date, and processor seconds of what they are for."""
+    jobs, work, imports = 0, 0.0, dict[str, float]()
+    for path in folder.glob("logs/*/*.benchmark.tsv"):
+        if path.stat().st_mtime < since:
+            continue
+        jobs += 1
+        header, row = (line.split("\t") for line in path.read_text().splitlines())
+        work += float(row[header.index("cpu_time")])
+        if IS_WARM not in path.with_name(path.name.replace("benchmark.tsv", "log")).read_text():
+            rule = path.parent.name
+            imports[rule] = imports.get(rule) or import_cost(rule)
+            work -= imports[rule]
+    return jobs, work
 
 
 def here(folder: Path, *targets: str, way: str = "one allocation") -> tuple[int, float, float]:
     """Make results on this machine's cores; print what it took; return jobs, work and starts."""
-    before = spent()
-    plan = Study.at(folder, SETTINGS).plan(*targets)
-    planning = spent() - before
-    jobs, imports = starts_of(plan)
+    since = time.time()
     seconds, used = run(folder, *targets, "--cores", "2")
-    work = used - imports - planning
+    jobs, work = work_of(folder, since)
     say(way, jobs, 1, seconds, used, work)
     return jobs, work, used - work
 
@@ -159,15 +185,14 @@ def through_slurm(folder: Path, place: Path) -> tuple[int, float, float]:
     before = spent()
     with loopback.Cluster(place) as cluster:
         seconds, _ = run(
-            folder, *wanted(IN_SLURM), "--workflow-profile", "profiles/slurm", *loopback.OPTIONS
+            folder,
+            *of_each(CHECKS, IN_SLURM),
+            "--workflow-profile",
+            "profiles/slurm",
+            *loopback.OPTIONS,
         )
         submissions = len(cluster.jobs())
-    while True:  # what Slurm left to this process
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                break
-        except ChildProcessError:
-            break
+    reap()
     return submissions, seconds, spent() - before
 
 
@@ -185,23 +210,23 @@ def place_for_slurm() -> Iterator[Path]:
 
 def starts() -> None:
     """Print what each way costs."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt()
     with place_for_slurm() as place:
         small, large = place / "built-in", place / "clinical"
         study_in(small)
         study_in(large, clinical())
         for folder in (small, large):
-            run(folder, *wanted(), "--cores", "2", "--until", "simulate_subject")
+            run(folder, *of_each(CHECKS), "--cores", "2", "--until", "simulate_subject")
         ways = ("groups", "a job a submission")
         for way in ("two", *ways):
             shutil.copytree(small, place / way)
         ungroup(place / ways[1])
         head(f"registration of {SUBJECTS} subjects, scans of clinical size")
-        here(large, *wanted())
+        here(large, *of_each(CHECKS))
         head(f"registration of {SUBJECTS} subjects, scans of built-in size")
-        here(small, *wanted())
+        here(small, *of_each(CHECKS))
         head(f"registration of {IN_SLURM} subjects, scans of built-in size")
-        jobs, work, _ = here(place / "two", *wanted(IN_SLURM))
+        jobs, work, _ = here(place / "two", *of_each(CHECKS, IN_SLURM))
         for number, way in enumerate(ways):
             told = through_slurm(place / way, place / f"slurm-{number}")
             say(way, jobs, *told, work)
@@ -209,35 +234,44 @@ def starts() -> None:
 
 def whole_study() -> None:
     """Print what the whole study costs, of the built-in cohort and of a user's scans."""
+    adopt()
     with tempfile.TemporaryDirectory() as name:
         scans, built_in = Path(name, "scans"), Path(name, "built-in")
         study_in(scans, clinical())
         run(scans, "--cores", "2", "--until", "simulate_subject")
-        head(f"whole study of {SUBJECTS} subjects, scans of clinical size made before")
-        measures = of_each("results/evaluation/p2p/sub-{0}/sub-{0}_similarity.tsv")
-        stages = [
-            here(scans, *wanted(), way="registration"),
-            here(scans, "train", way="training"),
-            here(scans, *measures, way="inference, evaluation"),
-            here(scans, way="all that is left"),
-        ]
-        say_sum("together", stages, [1, 1, 1, 1], [1, 1, 1, 1])
-        # Training has as many jobs, and slices in proportion; the rest is taken not to grow.
-        more = MANY / SUBJECTS
-        say_sum(f"of {MANY:,}", stages, [more, 1, more, 1], [more, more, more, 1])
+        for count in (SUBJECTS, MANY):
+            folder = Path(name, f"study-{count}")
+            study_in(folder, repeated(scans, folder, count))
+            head(f"whole study of {count} subjects, scans of clinical size made before")
+            stages = [
+                here(folder, *of_each(CHECKS, count), way="registration"),
+                here(folder, "train", way="short training"),
+                here(folder, *of_each(MEASURES, count), way="inference, evaluation"),
+                here(folder, way="all that is left"),
+            ]
+            del stages[1]
+            jobs, work, starts = map(sum, zip(*stages, strict=True))
+            say("all but training", jobs, 1, None, starts + work, work)
         study_in(built_in, {})
         head("whole study on the built-in cohort, its simulation too")
         here(built_in)
 
 
-def say_sum(
-    way: str, stages: list[tuple[int, float, float]], jobs: list[float], work: list[float]
-) -> None:
-    """Print the sum of stages, each with so many times its jobs and so many times its work."""
-    count = sum(times * stage[0] for stage, times in zip(stages, jobs, strict=True))
-    starts = sum(times * stage[2] for stage, times in zip(stages, jobs, strict=True))
-    total = sum(times * stage[1] for stage, times in zip(stages, work, strict=True))
-    say(way, round(count), 1, None, starts + total, total)
+def repeated(scans: Path, folder: Path, count: int) -> dict[str, Any]:
+    """Settings of a study whose table has simulated scans as often as it takes."""
+    people = (scans / "results" / "cohort" / "participants.tsv").read_text().splitlines()
+    header, *rows = [line.split("\t") for line in people]
+    table = [["subject", "spect", "pet", "unit"]]
+    for number in range(count):
+        row = dict(zip(header, rows[number % len(rows)], strict=True))
+        images = [str(scans / row[modality]) for modality in ("spect", "pet")]
+        table.append([f"{number + 1:03d}", *images, row["unit"]])
+    path = folder.with_suffix(".tsv")
+    path.write_text("".join("\t".join(row) + "\n" for row in table))
+    short = {"epochs": 1, "decay_epochs": 1}
+    return {
+        "subjects": str(path), "study_grid": clinical()["study_grid"], "models": {"p2p": short},
+    }  # fmt: skip
 
 
 def commands_of(section: str) -> list[str]:

@@ -224,6 +224,17 @@ class Disturbed:
                 found.append(process)
         return found
 
+    def copies(self) -> list[int]:
+        """Copies that jobs have left for others, and what runs in them (`spect2pet.core.warm`)."""
+        found, below = [], set(self._below(self.running.pid))
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (place / "cmdline").read_bytes()
+                here = (place / "cwd").readlink() == self.folder.resolve()
+                if here and b".snakemake/scripts/" in words and int(place.name) not in below:
+                    found.append(int(place.name))
+        return found
+
     def _below(self, process: int) -> Iterator[int]:
         for task in Path(f"/proc/{process}/task").glob("*/children"):
             try:
@@ -279,7 +290,7 @@ class Disturbed:
         else:
             return "no job ran"
         self.wait(self.draw.uniform(0, 3))
-        jobs = (self.jobs() if self.running else []) or jobs
+        jobs = (self.jobs() + self.copies() if self.running else []) or jobs
         victim = self.draw.choice(jobs)
         try:
             words = Path(f"/proc/{victim}/cmdline").read_bytes().decode().split("\0")

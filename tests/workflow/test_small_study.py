@@ -252,6 +252,9 @@ def test_no_subject_is_in_two_sets_and_training_saw_only_its_own(small_study):
 def test_logs_are_written(small_study):
     logs = list(small_study.file("logs").rglob("*.log"))
     assert len(logs) > 50
+    for log in logs:
+        took = pd.read_csv(log.with_suffix(".benchmark.tsv"), sep="\t")
+        assert took["max_rss"].iloc[0] > 10
     training = next(small_study.file("logs", "train_gan").glob("*.log")).read_text()
     assert "epoch" in training
     assert "slices/s" in training
@@ -401,9 +404,21 @@ def test_a_picture_that_was_removed_is_made_again_for_a_new_report(copied_study)
     assert copied_study.digests() == made_before
 
 
-def test_another_run_on_one_core_gives_the_same_bytes(copied_study, small_study):
+def test_jobs_of_subjects_start_with_what_the_first_of_them_imported(small_study):
+    for rule in ("simulate_subject", "register_subject", "infer_subject", "evaluate_subject"):
+        logs = list(small_study.file("logs", rule).glob("*.log"))
+        warm = ["what an earlier job imported" in log.read_text() for log in logs]
+        # One or two of them begin side by side, and once more where nothing came for a while.
+        assert sum(warm) >= len(logs) - 6, rule
+        assert not all(warm)
+
+
+def test_another_run_on_one_core_with_cold_starts_gives_the_same_bytes(
+    copied_study, small_study, monkeypatch
+):
     """All that is learned and measured up to the headline, and two subjects from simulation on;
     the others, figures and what else follows would take the same time again."""
+    monkeypatch.setenv("SPECT2PET_STARTS", "cold")
     results = copied_study.file("results")
     sets = read(copied_study, "split", "split.tsv").groupby("set")["subject"].first()
     for stage in ("split", "slices", "models", "synthetic", "evaluation"):

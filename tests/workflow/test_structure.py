@@ -126,11 +126,6 @@ def test_every_script_belongs_to_a_rule():
     assert scripts == set(RULES)
 
 
-def test_heavy_rules_are_benchmarked():
-    for name in ("simulate_subject", "register_subject", "train_gan"):
-        assert f'benchmark_of("{name}"' in section(RULES[name], "benchmark")
-
-
 def test_training_asks_for_a_gpu_and_the_default_profile_limits_it():
     assert "gpu=gpus_of" in section(RULES["train_gan"], "resources")
     profile = yaml.safe_load((ROOT / "profiles" / "default" / "config.yaml").read_text())

@@ -20,8 +20,6 @@ rule simulate_subject:
         truth=cohort("truth.json", "truth"),
     log:
         log_of("simulate_subject", "subject"),
-    benchmark:
-        benchmark_of("simulate_subject", "subject")
     conda:
         "../../envs/simulation.yaml"
     threads: config["threads"]["simulate"]

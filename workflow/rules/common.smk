@@ -536,8 +536,3 @@ def curves_of(wildcards, output):
     # Beside results/, five folders up, which as a module may lie under a prefix.
     folder = Path(output.generator).parents[5] / "logs" / "tensorboard"
     return str(folder / f"{wildcards.model}_{wildcards.fold}_{wildcards.seed}")
-
-
-def benchmark_of(rule, *wildcards):
-    """Benchmark file of a heavy rule, beside its log."""
-    return log_of(rule, *wildcards).removesuffix(".log") + ".benchmark.tsv"

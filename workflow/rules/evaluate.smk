@@ -26,8 +26,6 @@ rule evaluate_subject:
         regions_sidecar=evaluated("regions.json"),
     log:
         log_of("evaluate_subject", "model", "subject"),
-    benchmark:
-        benchmark_of("evaluate_subject", "model", "subject")
     wildcard_constraints:
         model=one_of(name for name in COMPARED if name not in ENSEMBLES),
     conda:

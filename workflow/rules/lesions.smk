@@ -30,8 +30,6 @@ rule measure_lesions:
         scores_sidecar=study_table("lesion_scores.json"),
     log:
         log_of("measure_lesions", "model"),
-    benchmark:
-        benchmark_of("measure_lesions", "model")
     conda:
         "../../envs/registration.yaml"
     threads: config["threads"]["evaluate"]

@@ -27,8 +27,6 @@ rule register_subject:
         dseg_sidecar=registered("space-study_desc-aal_dseg.json"),
     log:
         log_of("register_subject", "subject"),
-    benchmark:
-        benchmark_of("register_subject", "subject")
     conda:
         "../../envs/registration.yaml"
     threads: config["threads"]["register"]

@@ -51,8 +51,6 @@ rule train_gan:
         samples=directory(model_file("samples")),
     log:
         log_of("train_gan", "model", "fold", "seed"),
-    benchmark:
-        benchmark_of("train_gan", "model", "fold", "seed")
     conda:
         "../../envs/torch.yaml"
     threads: config["threads"]["train"]

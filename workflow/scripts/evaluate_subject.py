@@ -2,7 +2,9 @@
 
 from spect2pet.core import runtime
 
-with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):
+with runtime.job(
+    snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output, repeated=True
+):
     from spect2pet.cohort import truth
     from spect2pet.core import images, provenance, tables
     from spect2pet.evaluate import evaluation, evaluation_columns, similarity, uncertainty

@@ -2,7 +2,9 @@
 
 from spect2pet.core import runtime
 
-with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):
+with runtime.job(
+    snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output, repeated=True
+):
     from spect2pet.export import dicom_export
 
     for kind, output in snakemake.output.items():

@@ -2,7 +2,9 @@
 
 from spect2pet.core import runtime
 
-with runtime.job(snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output):
+with runtime.job(
+    snakemake.log[0], snakemake.params.threads, snakemake.input, snakemake.output, repeated=True
+):
     runtime.limit_torch(snakemake.params.threads)
     from spect2pet.core import provenance
     from spect2pet.infer import inference

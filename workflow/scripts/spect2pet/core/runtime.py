@@ -1,16 +1,17 @@
 """What every job does first and last: threads, random seeds, the log file."""
 
 import contextlib
+import datetime
 import logging
 import os
-import signal
+import resource
 import sys
-import threading
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from spect2pet.core import sums
+from spect2pet.core import files, processes, sums, warm
 from spect2pet.core.errors import InputError
 
 THREAD_VARIABLES = (
@@ -54,6 +55,11 @@ def limit_threads(threads: int) -> None:
             f"set the thread limit before importing {', '.join(early)}; "
             "import them inside the job's `with` block"
         )
+    _set_threads(threads)
+
+
+def _set_threads(threads: int) -> None:
+    """Set the variables in which libraries, and programs that they start, look for a limit."""
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
     # Threads that wait for one another sleep instead of spinning: with another process on one
@@ -81,6 +87,7 @@ def job(
     inputs: Iterable[str] = (),
     outputs: Iterable[str] = (),
     level: int = logging.INFO,
+    repeated: bool = False,
 ) -> Iterator[None]:
     """Run the body of a script as one job of the workflow.
 
@@ -89,7 +96,11 @@ def job(
     status 1: an `InputError` into its sentence, anything else into a
     traceback in the log.  Inputs that are not what the jobs before wrote stop
     the job before its body; the sums of its own outputs are written down for
-    the jobs that follow.  A job whose Snakemake is killed ends with it.
+    the jobs that follow.  A job whose Snakemake is killed ends with it.  Beside
+    the log, in ``<job>.benchmark.tsv``, stands what it took.
+
+    Of a script that many jobs run, one for each subject, the first leaves its
+    imports to the others (`warm`).
 
     Args:
         log: the log file of the rule; written from the start.
@@ -97,12 +108,21 @@ def job(
         inputs: the files that the job reads.
         outputs: the files and folders that it writes.
         level: lowest level that is logged.
+        repeated: whether many jobs run this script.
 
     Raises:
-        SystemExit: with status 1 when the body failed.
+        SystemExit: with status 1 when the body failed, and in the place of the
+            body when another process has run it.
     """
-    limit_threads(threads)
-    end_with_snakemake()
+    start = time.monotonic()
+    lineage = [] if warm.is_warm() else processes.lineage_to_snakemake()
+    copy = warm.copy_for(lineage, threads) if repeated else None
+    if copy is not None:
+        copy.hand_over()
+    if warm.is_warm():
+        _set_threads(threads)
+    else:
+        limit_threads(threads)
     log = Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
     terminal = os.dup(2)
@@ -119,11 +139,17 @@ def job(
             force=True,
         )
         logging.captureWarnings(True)
+        if warm.is_warm():
+            logging.info("Started with what an earlier job imported.")
+        if copy is not None:
+            copy.leave([terminal, stream.fileno()])
+        processes.end_with(lineage)
         try:
             stamps = sums.check(log, inputs)
             sums.begin(log, outputs)
             yield
             sums.check_again(stamps)
+            _write_benchmark(log, time.monotonic() - start)
             sums.end(log, outputs)
         except InputError as error:
             logging.error("%s", error)
@@ -140,65 +166,21 @@ def job(
             os.close(terminal)
 
 
-def end_with_snakemake(seconds: float = 0.5) -> None:
-    """End this process, and those that it started, soon after its Snakemake is killed.
+def _write_benchmark(log: Path, seconds: float) -> None:
+    """Write what this job took, in the columns and units of Snakemake's benchmarks.
 
-    Otherwise it would go on, and write the same files as the job that the next command starts.
-    Only where the system tells of processes in /proc, as Linux does.
-
-    Args:
-        seconds: how often to look.
+    Those look at a job from outside, now and then, and would see the process that waits while a
+    copy does the work (`warm`).
     """
-    lineage = _up_to_snakemake()
-    if lineage:
-        threading.Thread(target=_watch, args=(lineage, seconds), daemon=True).start()
-
-
-def _watch(lineage: list[tuple[int, int]], seconds: float) -> None:
-    """Wait until a process has lost its parent, then kill this one."""
-    never = threading.Event()  # waits by a clock that nobody sets, which time.sleep may not
-    while all(_parent(child) == parent for child, parent in lineage):
-        never.wait(seconds)
-    for process in [*_descendants(os.getpid()), os.getpid()]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-
-
-def _up_to_snakemake() -> list[tuple[int, int]]:
-    """Pairs of process and parent from this one up to Snakemake; none where there is none."""
-    lineage: list[tuple[int, int]] = []
-    child, parent = os.getpid(), os.getppid()
-    while parent > 1:
-        lineage.append((child, parent))
-        try:
-            words = Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            return []
-        # The program, or what Python runs; not a shell whose command names a file of Snakemake's.
-        if any(Path(os.fsdecode(word)).name == "snakemake" for word in words[:3]):
-            return lineage
-        child, parent = parent, _parent(parent)
-    return []
-
-
-def _parent(process: int) -> int:
-    """The parent of a process; 0 where there is no such process."""
-    try:
-        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    # The name of the program, in brackets, may hold anything.
-    return int(text.rpartition(")")[2].split()[1])
-
-
-def _descendants(process: int) -> list[int]:
-    """Processes that a process started, and theirs, these first."""
-    found: list[int] = []
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in map(int, task.read_text(encoding="utf-8").split()):
-                found += [*_descendants(child), child]
-    return found
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    row = {
+        "s": f"{seconds:.4f}",
+        "h:m:s": str(datetime.timedelta(seconds=int(seconds))),
+        "max_rss": f"{max(one.ru_maxrss for one in used) / 1024:.2f}",  # kB on Linux (getrusage(2))
+        "cpu_time": f"{sum(one.ru_utime + one.ru_stime for one in used):.2f}",
+    }
+    with files.whole(log.with_suffix(".benchmark.tsv")) as path:
+        path.write_text("\t".join(row) + "\n" + "\t".join(row.values()) + "\n", encoding="utf-8")
 
 
 def _say(descriptor: int, sentence: str) -> None:
