@@ -6,7 +6,8 @@ for every job, on a Slurm of this machine.  Work is the processor time that jobs
 without their imports; starts is all other that was spent: Python, imports, Snakemake's planning and
 what it does while jobs run.  Clinical size is that of config/paper.yaml.
 study: the same of the whole study in one allocation, stage by stage, of scans of clinical size that
-are there already, as a user's are, of 8 subjects and of 40, and once of the built-in cohort.
+are there already, as a user's are, of 8 subjects and of 40 (or --subjects), and of the built-in
+cohort.
 same: the small study of the tests by each way that docs/clusters.md names, with the commands that
 stand there, on a Slurm of this machine; every result is compared with that of a run without one.
 plan: how long Snakemake plans a table of subjects in groups, and with how many submissions it
@@ -232,14 +233,14 @@ def starts() -> None:
             say(way, jobs, *told, work)
 
 
-def whole_study() -> None:
-    """Print what the whole study costs, of the built-in cohort and of a user's scans."""
+def whole_study(counts: list[int], built_in_too: bool) -> None:
+    """Print what the whole study costs, of a user's scans and of the built-in cohort."""
     adopt()
     with tempfile.TemporaryDirectory() as name:
         scans, built_in = Path(name, "scans"), Path(name, "built-in")
         study_in(scans, clinical())
-        run(scans, "--cores", "2", "--until", "simulate_subject")
-        for count in (SUBJECTS, MANY):
+        run(scans, "cohort", "--cores", "2")
+        for count in counts:
             folder = Path(name, f"study-{count}")
             study_in(folder, repeated(scans, folder, count))
             head(f"whole study of {count} subjects, scans of clinical size made before")
@@ -252,6 +253,8 @@ def whole_study() -> None:
             del stages[1]
             jobs, work, starts = map(sum, zip(*stages, strict=True))
             say("all but training", jobs, 1, None, starts + work, work)
+        if not built_in_too:
+            return
         study_in(built_in, {})
         head("whole study on the built-in cohort, its simulation too")
         here(built_in)
@@ -264,8 +267,12 @@ def repeated(scans: Path, folder: Path, count: int) -> dict[str, Any]:
     table = [["subject", "spect", "pet", "unit"]]
     for number in range(count):
         row = dict(zip(header, rows[number % len(rows)], strict=True))
-        images = [str(scans / row[modality]) for modality in ("spect", "pet")]
-        table.append([f"{number + 1:03d}", *images, row["unit"]])
+        label, images = f"{number + 1:03d}", []
+        for modality in ("spect", "pet"):
+            # Copies: the workflow takes no file for two subjects.
+            images.append(str(folder.parent / f"{folder.name}_{label}_{modality}.nii.gz"))
+            shutil.copy(scans / row[modality], images[-1])
+        table.append([label, *images, row["unit"]])
     path = folder.with_suffix(".tsv")
     path.write_text("".join("\t".join(row) + "\n" for row in table))
     short = {"epochs": 1, "decay_epochs": 1}
@@ -367,14 +374,14 @@ def plan(counts: list[int], targets: list[str]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=["starts", "study", "same", "plan"])
-    parser.add_argument("--subjects", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--subjects", type=int, nargs="+", help="for study and plan only")
     parser.add_argument("--targets", nargs="+", default=["registration", "all"])
     chosen = parser.parse_args()
     if chosen.what == "starts":
         starts()
     elif chosen.what == "study":
-        whole_study()
+        whole_study(chosen.subjects or [SUBJECTS, MANY], built_in_too=chosen.subjects is None)
     elif chosen.what == "same":
         same()
     else:
-        plan(sorted(chosen.subjects), chosen.targets)
+        plan(sorted(chosen.subjects or [100, 1000]), chosen.targets)

@@ -400,9 +400,10 @@ class Disturbed:
         Returns:
             How often it was given.
         """
+        while not self.wait(600):  # the one that the last fault has hit may see it or not
+            pass
         for given in range(1, most + 1):
-            if self.running is None:
-                self.give_command()
+            self.give_command()
             while not self.wait(600):
                 pass
             self.say(f"command {self.commands}: {self.ended}")
