@@ -3,12 +3,12 @@
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from spect2pet.core import provenance, runtime, sums
+from waiting import running, wait_until
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -156,22 +156,6 @@ def test_a_job_ends_with_its_snakemake_and_takes_its_children_along(tmp_path):
     snakemake.kill()
     snakemake.wait()
     wait_until(lambda: not any(running(pid) for pid in pids))
-
-
-def running(pid):
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds=30):
-    """Wait for a condition to hold."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 ALL_SCRIPTS = sorted(SCRIPTS.glob("*.py"))

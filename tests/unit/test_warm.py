@@ -7,12 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from spect2pet.core import processes, warm
+from waiting import running, wait_until
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -120,22 +120,6 @@ def copies(folder):
             if inside and not inside[0].endswith(b"/snakemake") and running(int(place.name)):
                 found.append(int(place.name))
     return found
-
-
-def running(pid):
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds=30):
-    """Wait for a condition to hold."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 TELL = """Path(f'about-{job}').write_text(json.dumps({
@@ -289,13 +273,18 @@ def waiting_job(snakemake):
     snakemake.start(snakemake.script(WAIT))
     wait_until((snakemake.folder / "started-1").exists)
     process = int((snakemake.folder / "started-1").read_text())
+    return process, waiting_process(snakemake)
+
+
+def waiting_process(snakemake):
+    """The process that waits for the second job."""
     script = os.fsencode(snakemake.folder / "script-2.py")
     (waiting,) = (
         pid
         for pid in copies(snakemake.folder)
         if script in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     )
-    return process, waiting
+    return waiting
 
 
 def test_a_job_whose_waiting_process_is_killed_ends_with_its_children(snakemake):
@@ -321,22 +310,19 @@ def test_a_job_is_interrupted_where_it_runs(snakemake):
     snakemake.run(body)
     snakemake.start(snakemake.script(body))
     wait_until((snakemake.folder / "started-1").exists)
-    script = os.fsencode(snakemake.folder / "script-2.py")
-    for pid in copies(snakemake.folder):
-        if script in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-            os.kill(pid, signal.SIGINT)
+    os.kill(waiting_process(snakemake), signal.SIGINT)
     assert snakemake.end() == [-signal.SIGINT]
     assert (snakemake.folder / "tidied-1").exists()
 
 
-def test_a_job_whose_copy_is_killed_goes_on_and_is_told_to_be_run_again(snakemake):
+def test_a_job_that_nobody_can_tell_the_end_of_fails_and_says_what_to_do(snakemake):
     process, waiting = waiting_job(snakemake)
     (copy,) = set(copies(snakemake.folder)) - {process, waiting}
     os.kill(copy, signal.SIGKILL)
     os.kill(process, signal.SIGKILL)
     assert snakemake.end() == [1]
     assert snakemake.terminal() == (
-        "ERROR: the process that this job ran in was killed; run it again\n"
+        "ERROR: the process that this job ran in was killed; give the same command again\n"
     )
     assert snakemake.run(TELL) == 0
 

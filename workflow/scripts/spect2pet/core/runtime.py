@@ -172,11 +172,12 @@ def _write_benchmark(log: Path, seconds: float) -> None:
     Those look at a job from outside, now and then, and would see the process that waits while a
     copy does the work (`warm`).
     """
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes, or kB (getrusage(2))
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     row = {
         "s": f"{seconds:.4f}",
         "h:m:s": str(datetime.timedelta(seconds=int(seconds))),
-        "max_rss": f"{max(one.ru_maxrss for one in used) / 1024:.2f}",  # kB on Linux (getrusage(2))
+        "max_rss": f"{max(one.ru_maxrss for one in used) / unit:.2f}",
         "cpu_time": f"{sum(one.ru_utime + one.ru_stime for one in used):.2f}",
     }
     with files.whole(log.with_suffix(".benchmark.tsv")) as path:

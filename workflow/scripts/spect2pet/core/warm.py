@@ -114,7 +114,9 @@ class Copy:
             # From here on the job may run there, and must not run here as well.
             status = _wait(connection, process) if _send(connection) else None
         if status is None:
-            sys.stderr.write("ERROR: the process that this job ran in was killed; run it again\n")
+            sys.stderr.write(
+                "ERROR: the process that this job ran in was killed; give the same command again\n"
+            )
             raise SystemExit(1)
         code = os.waitstatus_to_exitcode(status)
         if code < 0:
