@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -184,9 +185,10 @@ class Disturbed:
         status, self.running = self.running.returncode, None
         if self.shifted:
             for path in self.folder.joinpath("results").rglob("*"):
-                date = path.lstat().st_mtime
-                if not path.is_symlink() and date >= self.started:
-                    os.utime(path, (date + self.shifted, date + self.shifted))
+                with contextlib.suppress(FileNotFoundError):  # of a job that outlives Snakemake
+                    date = path.lstat().st_mtime
+                    if not path.is_symlink() and date >= self.started:
+                        os.utime(path, (date + self.shifted, date + self.shifted))
         self.ended = f"status {status}"
         if status == 0:
             self.ended = "done"
@@ -258,7 +260,15 @@ class Disturbed:
             found += [
                 folder / name / inner for name, below in record.folders.items() for inner in below
             ]
-        return [path for path in found if path.is_file() and path.stat().st_size]
+        return [path for path in found if self._size(path)]
+
+    @staticmethod
+    def _size(path: Path) -> int:
+        """Bytes of a file; 0 for what is no file, or was until Snakemake took it away just now."""
+        with contextlib.suppress(FileNotFoundError):
+            found = path.stat()
+            return found.st_size if stat.S_ISREG(found.st_mode) else 0
+        return 0
 
     # --- The faults ---------------------------------------------------------------
 
@@ -326,20 +336,27 @@ class Disturbed:
         return f"for {seconds:.0f} s"
 
     def _file_unreadable(self) -> str:
-        if not (finished := self.finished_files()):
-            return "no file was finished"
-        path = self.draw.choice(finished)
-        path.chmod(0)
-        return str(path.relative_to(self.folder))
+        def close(path: Path) -> str:
+            path.chmod(0)
+            return str(path.relative_to(self.folder))
+
+        return self._to_a_finished_file(close)
 
     def _file_truncated(self) -> str:
-        if not (finished := self.finished_files()):
-            return "no file was finished"
-        path = self.draw.choice(finished)
-        size = path.stat().st_size
-        kept = self.draw.randrange(size)
-        os.truncate(path, kept)
-        return f"{path.relative_to(self.folder)} to {kept} of {size} bytes"
+        def cut(path: Path) -> str:
+            size = path.stat().st_size
+            kept = self.draw.randrange(max(size, 1))
+            os.truncate(path, kept)
+            return f"{path.relative_to(self.folder)} to {kept} of {size} bytes"
+
+        return self._to_a_finished_file(cut)
+
+    def _to_a_finished_file(self, harm: Callable[[Path], str]) -> str:
+        """Harm one that is drawn, another where Snakemake takes it away in this moment."""
+        while finished := self.finished_files():
+            with contextlib.suppress(FileNotFoundError):
+                return harm(self.draw.choice(finished))
+        return "no file was finished"
 
     def _clock_changed(self) -> str:
         # The one that runs is stopped as a user does, and the next has the wrong clock.
