@@ -347,9 +347,17 @@ def test_the_sentence_says_what_the_intervals_say(gain, similarity, said):
     assert said in sentence
     assert "depth of deficits is shown: SPECT 61 %, P2P 61 %, PET 61 %" in sentence
     assert "false deficits a brain: SPECT 1.0, P2P 1.0, PET 1.0" in sentence
-    assert "−0.00" not in sentence
     assert sentence.endswith("erases 1 of 9 true deficits (SPECT and PET show them).")
     assert sentence.startswith("In 15 test subjects P2P ")
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [(0.0015, "+0.002"), (-0.1, "−0.100"), (0.0004, "0.000"), (-0.0004, "0.000")],
+)
+def test_a_difference_that_rounds_to_nothing_has_no_sign(gain, said):
+    sentence = detection.statement(numbers_of(gain, -0.2, 0.2, (0.9, 0.7, 0.1, 0.3)))
+    assert f"; difference {said}, 95 % interval −0.200 to +0.200)" in sentence
 
 
 def test_detection_is_told_for_each_set_and_image_with_p_against_spect(taught):

@@ -152,7 +152,7 @@ def _finding(known: Mapping[str, Mapping[str, Any]]) -> tuple[int, str]:
     own = known["P2P"]
     sign = _sign(own["difference_low"], own["difference_high"])
     words = {1: "finds deficits better", -1: "finds deficits worse"}
-    areas = ", ".join(f"{image} {known[image]['auc']:.2f}" for image in ("P2P", "SPECT", "PET"))
+    areas = ", ".join(f"{image} {known[image]['auc']:.3f}" for image in ("P2P", "SPECT", "PET"))
     by = f"difference {_rounded(own['difference'])}"
     if own["difference_low"] is not None:
         ends = (_rounded(own[f"difference_{end}"]) for end in ("low", "high"))
@@ -188,8 +188,9 @@ def _counts(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _rounded(value: float) -> str:
-    """A difference of areas with its sign; what rounds to nothing is not negative."""
-    return signed(round(value, 2) + 0.0, 2)
+    """A difference of areas with its sign; what rounds to nothing has none."""
+    shown = round(value, 3)
+    return signed(shown, 3) if shown else "0.000"
 
 
 def _sign(low: float | None, high: float | None) -> int:
