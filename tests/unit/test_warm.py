@@ -21,9 +21,11 @@ pytestmark = pytest.mark.skipif(
     reason="jobs start by themselves on this system",
 )
 
-#: A stand-in that starts programs as Snakemake does, one after another, as it is told to.
+#: A stand-in that starts programs as Snakemake does, one after another, as it is told to.  Its jobs
+#: can be interrupted even where these tests cannot, as in the background of a shell.
 SNAKEMAKE = """
-import json, subprocess, sys
+import json, signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 for line in sys.stdin:
     told = json.loads(line)
     jobs = [
