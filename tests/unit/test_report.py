@@ -32,8 +32,9 @@ from spect2pet.report import (
     report_html,
     report_images,
     report_methods,
-    report_page,
+    report_origin,
     report_references,
+    report_subjects,
     report_words,
 )
 
@@ -436,7 +437,7 @@ def test_five_hundred_subjects_make_a_page_that_stays_small(made, tmp_path):
         type(one)(f"s{k:03}", one.set, one.files, one.sidecars, one.check, one.overlay)
         for k, one in enumerate(study.subjects * 100)
     ]
-    table = report_page._subjects(type(study)(**{**vars(study), "subjects": many}))
+    table = report_subjects.table_of_subjects(type(study)(**{**vars(study), "subjects": many}))
     assert table.count("<tr") == 501
     assert len(table) < 500_000
 
@@ -519,5 +520,5 @@ def test_provenance_holds_seeds_versions_and_fingerprints(page):
 
 def test_the_configuration_hides_paths_and_shows_numbers():
     config = {"subjects": "Taro.tsv", "readers": {"subjects": 15, "scores": ["Taro.csv"]}}
-    rows = dict(report_page.config_rows(config))
+    rows = dict(report_origin.config_rows(config))
     assert rows == {"subjects": "given", "readers: subjects": "15", "readers: scores": "given"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spect2pet.core import folders
-from spect2pet.report import report_images, report_page
+from spect2pet.report import report_images, report_page, report_subjects
 from spect2pet.report.report_study import Study, Subject
 
 
@@ -65,7 +65,7 @@ def _write_subject(folder: Path, study: Study, subject: Subject) -> None:
         {
             "label": subject.label,
             **packed.shared,
-            "details": report_page.subject_details(study, subject),
+            "details": report_subjects.subject_details(study, subject),
         },
     )
     for model in study.models:
@@ -76,7 +76,7 @@ def _write_subject(folder: Path, study: Study, subject: Subject) -> None:
                 "label": subject.label,
                 "model": model.name,
                 **packed.models[model.name],
-                "details": report_page.model_details(model, subject),
+                "details": report_subjects.model_details(model, subject),
             },
         )
     if subject.overlay is not None:

@@ -234,6 +234,11 @@ def folded(title: str, content: str, opened: bool = False) -> str:
     )
 
 
+def of_model(name: str, content: str) -> str:
+    """Content that is shown while the model of this name is the one that is chosen."""
+    return f'<div data-model="{text(name)}">{content}</div>'
+
+
 def paragraphs(lines: Iterable[tuple[str, str]]) -> str:
     """Texts as paragraphs, each after what it is about."""
     return "".join(
