@@ -13,6 +13,10 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/planning.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/paths.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/selection.smk"
+include: "workflow/rules/targets.smk"
 
 
 # null, the default, runs the jobs without a container.
