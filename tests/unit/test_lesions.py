@@ -347,6 +347,7 @@ def test_the_sentence_says_what_the_intervals_say(gain, similarity, said):
     assert said in sentence
     assert "depth of deficits is shown: SPECT 61 %, P2P 61 %, PET 61 %" in sentence
     assert "false deficits a brain: SPECT 1.0, P2P 1.0, PET 1.0" in sentence
+    assert "−0.000" not in sentence
     assert sentence.endswith("erases 1 of 9 true deficits (SPECT and PET show them).")
     assert sentence.startswith("In 15 test subjects P2P ")
 

@@ -244,3 +244,9 @@ def test_p_values_as_papers_state_them(p, text):
 def test_signs_are_true_minus_signs():
     assert style.signed(-0.5, 1, spaced=True) == "− 0.5"
     assert style.signed(0.057, 3) == "+0.057"
+
+
+@pytest.mark.parametrize("value", [0.0, 0.0004, -0.0004])
+def test_what_rounds_to_nothing_has_no_sign_but_as_a_term_of_a_sum(value):
+    assert style.signed(value, 3) == "0.000"
+    assert style.signed(value, 3, spaced=True) == "+ 0.000"

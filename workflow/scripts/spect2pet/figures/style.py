@@ -55,6 +55,12 @@ def p_value(p: float) -> str:
 
 
 def signed(value: float, digits: int, spaced: bool = False) -> str:
-    """A number with its sign, with a true minus."""
-    sign = "−" if value < 0 else "+"
-    return f"{sign}{' ' if spaced else ''}{abs(value):.{digits}f}"
+    """A number with its sign, with a true minus; what rounds to nothing has none.
+
+    Spaced it is a term of a sum, which begins with its sign in any case.
+    """
+    shown = round(value, digits)
+    if spaced:
+        return f"{'−' if shown < 0 else '+'} {abs(shown):.{digits}f}"
+    sign = "−" if shown < 0 else "+" if shown > 0 else ""
+    return f"{sign}{abs(shown):.{digits}f}"

@@ -153,9 +153,9 @@ def _finding(known: Mapping[str, Mapping[str, Any]]) -> tuple[int, str]:
     sign = _sign(own["difference_low"], own["difference_high"])
     words = {1: "finds deficits better", -1: "finds deficits worse"}
     areas = ", ".join(f"{image} {known[image]['auc']:.3f}" for image in ("P2P", "SPECT", "PET"))
-    by = f"difference {_rounded(own['difference'])}"
+    by = f"difference {signed(own['difference'], 3)}"
     if own["difference_low"] is not None:
-        ends = (_rounded(own[f"difference_{end}"]) for end in ("low", "high"))
+        ends = (signed(own[f"difference_{end}"], 3) for end in ("low", "high"))
         by += f", 95 % interval {' to '.join(ends)}"
     finding = words.get(sign, "does not find deficits measurably better")
     return sign, f"{finding} (area under the ROC curve of regions: {areas}; {by})"
@@ -185,12 +185,6 @@ def _counts(rows: pd.DataFrame) -> dict[str, Any]:
         "dice": float(rows["dice"].mean()),
         "recovery": float(rows["recovery"].mean()),
     }
-
-
-def _rounded(value: float) -> str:
-    """A difference of areas with its sign; what rounds to nothing has none."""
-    shown = round(value, 3)
-    return signed(shown, 3) if shown else "0.000"
 
 
 def _sign(low: float | None, high: float | None) -> int:
